@@ -99,7 +99,7 @@ def test_rest_approval_of_an_unseen_change_is_refused(
     assert pending.get(REQUEST.id).status is Status.PENDING
 
 
-def test_invented_request_id_is_on_record_for_the_access_log() -> None:
+def test_invented_request_id_is_recorded_for_the_access_log() -> None:
     assert decide(ACCOUNT, SSO, request_id="not-in-the-access-log") == 200
 
     storage = boto3.client("s3")

@@ -90,14 +90,14 @@ def test_each_locked_npm_package_has_a_digest(lock: Path) -> None:
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=[workflow.name for workflow in WORKFLOWS])
-def test_each_action_of_ci_is_a_commit(workflow: Path) -> None:
+def test_each_ci_action_is_pinned_to_a_commit(workflow: Path) -> None:
     used = re.findall(r"uses: (\S+)", workflow.read_text())
 
     assert used
     assert [action for action in used if not re.search(r"@[0-9a-f]{40}$", action)] == []
 
 
-def test_provider_of_terraform_has_digests() -> None:
+def test_terraform_provider_has_digests() -> None:
     lock = (ROOT / "terraform/.terraform.lock.hcl").read_text()
 
     assert len(re.findall(r'"(?:h1|zh):[^"]+"', lock)) > 1

@@ -193,7 +193,7 @@ def propose(house: House, branch: str = BRANCH) -> Any:
     return house.repository.create_pull(base="main", head=branch, title="Scale shop")
 
 
-def test_workflow_of_the_base_branch_is_believed(house: House) -> None:
+def test_workflow_of_the_base_branch_is_trusted(house: House) -> None:
     # Without this, every attack below could fail for another reason than it should.
     pull = propose(house)
     assert pull.number == 1
@@ -216,7 +216,7 @@ def test_changed_workflow_of_a_pushed_branch_is_refused(house: House) -> None:
     assert house.port.routes() == []
 
 
-def test_pull_request_with_a_changed_workflow_runs_ours(house: House) -> None:
+def test_changed_workflow_in_a_pull_request_is_not_run(house: House) -> None:
     house.push("attack", REPORT, CHANGED)
     pull = house.repository.create_pull(base="main", head="attack", title="Attack")
 
@@ -259,7 +259,7 @@ def test_foreign_pull_request_on_a_runs_branch_ends_no_run(house: House) -> None
     assert house.writes() == []
 
 
-def test_replayed_token_causes_one_more_look_only(house: House) -> None:
+def test_replayed_token_causes_only_one_more_read(house: House) -> None:
     pull = propose(house)
     pull.edit(state="closed")
     house.ended("pull_request_target")
@@ -275,7 +275,7 @@ def test_replayed_token_causes_one_more_look_only(house: House) -> None:
     assert house.writes() == before
 
 
-def test_flood_of_reports_is_bounded_per_repository(house: House) -> None:
+def test_report_flood_is_limited_per_repository(house: House) -> None:
     propose(house).edit(state="closed")
     house.ended("pull_request_target")
 
@@ -297,7 +297,7 @@ def test_workflow_template_names_no_secret_of_port() -> None:
         assert not path.name.endswith(".py")
 
 
-def test_repository_secret_is_read_by_any_branch(house: House) -> None:
+def test_repository_secret_is_readable_by_any_branch(house: House) -> None:
     # Why Port's secret must not be one, and `scripts/doctor` fails as long as it is.
     house.repository.create_secret("PORT_CLIENT_SECRET", SECRET)
     text = STEALING.replace("NAME", "PORT_CLIENT_SECRET").replace("    ENVIRONMENT\n", "")
@@ -307,7 +307,7 @@ def test_repository_secret_is_read_by_any_branch(house: House) -> None:
     assert f"stolen:{SECRET[::-1]}:" in house.log(house.ended("push"))
 
 
-def test_restart_credential_is_kept_from_other_branches(house: House) -> None:
+def test_restart_credential_is_hidden_from_other_branches(house: House) -> None:
     here = f"{house.repository.url}/environments/slipway-restart"
     ask = house.repository.requester.requestJsonAndCheck
     policy = {"protected_branches": False, "custom_branch_policies": True}
@@ -344,14 +344,14 @@ def make_branch(house: House, name: str) -> None:
     house.services.as_user("developer").create_git_ref(f"refs/heads/{name}", tip)
 
 
-def test_branch_of_a_run_cannot_be_taken_where_a_ruleset_is(protected: House) -> None:
+def test_run_branch_cannot_be_taken_with_a_ruleset(protected: House) -> None:
     with pytest.raises(GithubException, match="creations being restricted"):
         make_branch(protected, BRANCH)
 
     make_branch(protected, "slipway-of-mine")  # Others can.
 
 
-def test_branch_of_a_run_can_be_taken_without_a_ruleset(house: House) -> None:
+def test_run_branch_can_be_taken_without_a_ruleset(house: House) -> None:
     make_branch(house, BRANCH)
 
     assert house.repository.get_git_ref(f"heads/{BRANCH}").ref == f"refs/heads/{BRANCH}"
@@ -372,7 +372,7 @@ def test_push_to_the_protected_base_branch_is_refused(protected: House) -> None:
         mine.create_file("apps/shop/portData.json", "Mine", "{}", branch="main")
 
 
-def test_new_commit_dismisses_approvals_where_that_is_set(protected: House) -> None:
+def test_new_commit_dismisses_approvals_when_configured(protected: House) -> None:
     protected.push("mine", "apps/shop/a.json", "{}")
     pull = protected.repository.create_pull(base="main", head="mine", title="Mine")
     protected.services.as_user("devops").get_pull(pull.number).create_review(event="APPROVE")

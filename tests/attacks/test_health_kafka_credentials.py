@@ -50,7 +50,7 @@ def test_forged_record_does_not_hide_a_change_of_its_batch(world: World) -> None
     assert len(executions()) == 1
 
 
-def test_forged_record_does_not_hide_a_change_under_way(world: World) -> None:
+def test_forged_record_does_not_hide_a_change_in_progress(world: World) -> None:
     machine = world.become_unhealthy().until("Finish")
     world.deliver(forged())
 
@@ -67,7 +67,7 @@ def test_forged_record_does_not_hide_a_change_under_way(world: World) -> None:
 
 
 @pytest.mark.parametrize("at", [FAR, datetime(1970, 1, 1, tzinfo=UTC)])
-def test_no_time_of_a_record_is_stored(world: World, at: datetime) -> None:
+def test_record_time_is_not_stored(world: World, at: datetime) -> None:
     world.deliver(forged(at=at))
     world.machine().run()
 
@@ -76,7 +76,7 @@ def test_no_time_of_a_record_is_stored(world: World, at: datetime) -> None:
     assert str(at.year) not in row.model_dump_json()
 
 
-def test_time_of_port_that_is_ahead_is_stored_as_now(world: World) -> None:
+def test_port_time_in_the_future_is_stored_as_now(world: World) -> None:
     machine = world.become_unhealthy().until("Finish")
     world.port.now = lambda: FAR
 
@@ -85,7 +85,7 @@ def test_time_of_port_that_is_ahead_is_stored_as_now(world: World) -> None:
     assert world.row.settled_at == world.now
 
 
-def test_forged_record_cannot_touch_the_installations_limit(world: World) -> None:
+def test_forged_record_cannot_change_the_installation_limit(world: World) -> None:
     row = InstallationRow(version=1)
     Rows("remediations", InstallationRow).update(INSTALLATION, lambda _row: row)
     record = changed({}, {"health_status": "Degraded"}, FAR, entity=INSTALLATION)

@@ -74,7 +74,7 @@ def test_repairs_over_all_services_are_limited(world: World) -> None:
     )
 
 
-def test_people_are_told_of_the_limit_once(world: World) -> None:
+def test_repair_limit_is_notified_once(world: World) -> None:
     machines = all_degraded(world)
 
     run_all(machines)
@@ -90,7 +90,7 @@ def test_people_are_told_of_the_limit_once(world: World) -> None:
     assert {entity["health_status"] for entity in world.port.entities.values()} == {"Degraded"}
 
 
-def test_limited_service_is_repaired_when_it_is_its_turn(world: World) -> None:
+def test_limited_service_is_repaired_when_the_limit_allows(world: World) -> None:
     machines = all_degraded(world)[:4]
 
     run_all(machines)
@@ -98,7 +98,7 @@ def test_limited_service_is_repaired_when_it_is_its_turn(world: World) -> None:
     assert {service for _, service in repairs(world)} == set(SERVICES[:4])
 
 
-def test_failure_of_the_own_network_repairs_nothing(world: World) -> None:
+def test_own_network_failure_repairs_nothing(world: World) -> None:
     def no_resolver(_host: str, _port: int) -> list[str]:
         raise OSError
 

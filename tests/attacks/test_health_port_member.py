@@ -31,7 +31,7 @@ def replicas_proposed(world: World) -> list[Any]:
     return [text for change in world.github.proposed for text in change.files.values()]
 
 
-def test_environment_of_the_catalogue_permits_no_repair(world: World) -> None:
+def test_catalogue_environment_permits_no_repair(world: World) -> None:
     world.change(environment="Test", replicas=4)
 
     world.become_unhealthy().run()
@@ -56,7 +56,7 @@ def test_environment_changed_after_an_approval_permits_no_repair(world: World) -
     assert world.github.proposed == []
 
 
-def test_replicas_of_the_catalogue_are_not_believed(world: World) -> None:
+def test_catalogue_replicas_are_not_trusted(world: World) -> None:
     world.github.folder["portData.json"] = port_data(environment="Test")
     world.change(environment="Test", replicas=9)
 
@@ -81,7 +81,7 @@ def test_replicas_of_the_catalogue_are_not_believed(world: World) -> None:
         "https://my-service.test\n.attacker.example/health",
     ],
 )
-def test_health_url_of_an_attacker_brings_about_no_repair(world: World, url: str) -> None:
+def test_attackers_health_url_starts_no_repair(world: World, url: str) -> None:
     world.github.folder["portData.json"] = port_data(environment="Test")
     world.change(environment="Test", health_url=url)
 
@@ -92,7 +92,7 @@ def test_health_url_of_an_attacker_brings_about_no_repair(world: World, url: str
     assert "`health_probe.trusted_urls`" in world.entity["health_detail"]
 
 
-def test_probes_of_another_url_bring_about_no_repair(world: World) -> None:
+def test_probes_of_another_url_start_no_repair(world: World) -> None:
     world.github.folder["portData.json"] = port_data(environment="Test")
     world.change(environment="Test", health_url="https://attacker.example/down")
     machine = world.become_unhealthy().until("Probe")

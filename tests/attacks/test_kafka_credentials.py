@@ -104,7 +104,7 @@ def forged_run(person: dict[str, str], entity: str, inputs: dict[str, object]) -
     )
 
 
-def test_forged_run_is_carried_out_as_port_has_it(executed: test_consumer.Scene) -> None:
+def test_forged_run_is_carried_out_with_ports_data(executed: test_consumer.Scene) -> None:
     forged = forged_run(DEVOPS, "payments", {"step": 100, "dry_run": False})
 
     executed.consume(test_consumer.event(forged))
@@ -116,7 +116,7 @@ def test_forged_run_is_carried_out_as_port_has_it(executed: test_consumer.Scene)
     assert "The message differs from Port's record" in executed.log.getvalue()
 
 
-def test_forged_run_cannot_change_what_is_asked_for(executed: test_consumer.Scene) -> None:
+def test_forged_run_cannot_change_the_request(executed: test_consumer.Scene) -> None:
     forged = forged_run(DEVOPS, "payments", {"step": 100})
 
     executed.consume(test_consumer.event(forged))
@@ -127,7 +127,7 @@ def test_forged_run_cannot_change_what_is_asked_for(executed: test_consumer.Scen
     assert (stored.entity, stored.inputs) == ("shop", {"step": 1})
 
 
-def test_run_of_the_message_that_port_sent_names_the_person(executed: test_consumer.Scene) -> None:
+def test_run_of_a_genuine_message_names_the_person(executed: test_consumer.Scene) -> None:
     person = {"id": "auth0|1", "email": "dev@acme.example"}
 
     executed.consume(test_consumer.event(forged_run(person, "shop", {"step": 1})))
@@ -151,7 +151,7 @@ def test_run_that_waits_for_ports_approval_is_not_carried_out(scene: test_consum
     assert scene.writes() == []
 
 
-def test_run_that_may_just_have_been_approved_is_looked_at_again(
+def test_run_that_was_just_approved_in_port_is_read_again(
     scene: test_consumer.Scene,
 ) -> None:
     run = {

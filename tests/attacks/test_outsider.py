@@ -104,7 +104,7 @@ def ask(url: str, method: str = "GET", **headers: str) -> requests.Response:
 
 @pytest.mark.parametrize("server", SERVERS)
 @pytest.mark.parametrize("path", ["/", "/v1/organization", "/api/v3/meta", "/_sandbox/health"])
-def test_rebound_host_name_reads_nothing(sandbox: dict[str, str], server: str, path: str) -> None:
+def test_dns_rebinding_reads_nothing(sandbox: dict[str, str], server: str, path: str) -> None:
     url = sandbox[server]
     for host in ("attacker.example", f"attacker.example:{url.rpartition(':')[2]}"):
         answer = ask(url + path, Host=host, X_Sandbox_Token=TOKEN)
@@ -116,7 +116,7 @@ def test_rebound_host_name_reads_nothing(sandbox: dict[str, str], server: str, p
 @pytest.mark.parametrize("server", SERVERS)
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "DELETE"])
 @pytest.mark.parametrize("origin", ["http://attacker.example", "http://localhost:1", "null"])
-def test_page_of_foreign_origin_sends_nothing(
+def test_page_of_a_foreign_origin_sends_nothing(
     sandbox: dict[str, str], server: str, method: str, origin: str
 ) -> None:
     answer = ask(f"{sandbox[server]}/_sandbox/health", method, Origin=origin, X_Sandbox_Token=TOKEN)
@@ -126,20 +126,20 @@ def test_page_of_foreign_origin_sends_nothing(
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_image_on_foreign_page_sends_nothing(sandbox: dict[str, str], server: str) -> None:
+def test_image_on_a_foreign_page_sends_nothing(sandbox: dict[str, str], server: str) -> None:
     of_image = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "no-cors"}
 
     assert ask(sandbox[server], **of_image, Sec_Fetch_Dest="image").status_code == 403
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_foreign_page_frames_no_page(sandbox: dict[str, str], server: str) -> None:
+def test_foreign_page_cannot_frame_a_page(sandbox: dict[str, str], server: str) -> None:
     framed = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate"}
 
     assert ask(sandbox[server], **framed, Sec_Fetch_Dest="iframe").status_code == 403
 
 
-def test_link_on_foreign_page_opens_a_page(sandbox: dict[str, str]) -> None:
+def test_link_on_a_foreign_page_opens_a_page(sandbox: dict[str, str]) -> None:
     followed = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate"}
 
     assert ask(sandbox["port"], **followed, Sec_Fetch_Dest="document").status_code == 200
@@ -149,7 +149,7 @@ def test_link_on_foreign_page_opens_a_page(sandbox: dict[str, str]) -> None:
     ("server", "path"),
     [("port", "/v1/organization"), ("github", "/api/v3/meta"), ("port", "/_sandbox/portal/people")],
 )
-def test_link_on_foreign_page_reaches_no_api(
+def test_link_on_a_foreign_page_reaches_no_api(
     sandbox: dict[str, str], server: str, path: str
 ) -> None:
     followed = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate"}
@@ -194,7 +194,7 @@ def refused(installation: Installation, token: str | None, reason: str) -> None:
     assert installation.writes() == []
 
 
-def test_right_token_is_taken(installation: Installation) -> None:
+def test_valid_token_is_accepted(installation: Installation) -> None:
     # Without this, every attack below could fail for another reason than it should.
     assert installation.ask(installation.github.token())[0] == 200
 
@@ -215,7 +215,7 @@ def test_right_token_is_taken(installation: Installation) -> None:
     ],
     ids=lambda value: json.dumps(value) if isinstance(value, dict) else value,
 )
-def test_token_out_of_time_or_not_for_us_is_refused(
+def test_token_is_refused_when_expired_or_for_another_audience(
     installation: Installation, claims: dict[str, Any], reason: str
 ) -> None:
     refused(installation, installation.github.token(**claims), reason)
@@ -248,7 +248,7 @@ def test_token_of_another_repository_is_refused(
     assert installation.port.routes() == []
 
 
-def test_token_of_our_name_but_another_id_is_refused(installation: Installation) -> None:
+def test_token_with_our_name_but_another_id_is_refused(installation: Installation) -> None:
     refused(installation, installation.github.token(repository_id="4712"), "repository")
 
 
@@ -297,9 +297,7 @@ def test_other_algorithm_of_the_right_key_is_refused(
 
 
 @pytest.mark.parametrize("header", ["jwk", "jku", "x5u", "kid"])
-def test_key_that_the_token_brings_along_is_not_used(
-    installation: Installation, header: str
-) -> None:
+def test_key_within_the_token_is_not_used(installation: Installation, header: str) -> None:
     installation.github.script("GET /evil", (200, {"keys": [public_jwk(ANOTHER_KEY)]}, {}))
     brought: dict[str, Any] = {
         "jwk": public_jwk(ANOTHER_KEY),
@@ -321,14 +319,14 @@ def test_key_that_the_token_brings_along_is_not_used(
     "token",
     [None, "", "a.b.c", "....", "x" * 20_000, "eyJ" * 3000, "\x00.\x00.\x00", "e30.e30.", "ä.ö.ü"],
 )
-def test_what_is_no_token_is_refused(installation: Installation, token: str | None) -> None:
+def test_malformed_token_is_refused(installation: Installation, token: str | None) -> None:
     status, _ = installation.ask(token)
 
     assert status == 401
     assert installation.port.routes() == []
 
 
-def test_flood_of_unknown_keys_asks_github_once(installation: Installation) -> None:
+def test_flood_of_unknown_keys_queries_github_once(installation: Installation) -> None:
     for number in range(50):
         token = installation.github.token(ANOTHER_KEY, kid=f"made-up-{number}")
         assert installation.ask(token)[0] == 401
@@ -338,7 +336,7 @@ def test_flood_of_unknown_keys_asks_github_once(installation: Installation) -> N
     assert installation.ask(installation.github.token())[0] == 200
 
 
-def test_flood_of_other_workflows_asks_github_once(installation: Installation) -> None:
+def test_flood_of_other_workflows_queries_github_once(installation: Installation) -> None:
     for number in range(20):
         claims = {"workflow_ref": f"x/{number}/.github/workflows/slipway-report.yml@refs/heads/a"}
         assert installation.ask(installation.github.token(**claims))[0] == 401

@@ -93,7 +93,7 @@ def test_unsigned_webhook_is_refused_without_detail(door: Door) -> None:
     assert door.queued() == []
 
 
-def test_wrongly_signed_webhook_is_answered_as_an_unsigned_one(door: Door) -> None:
+def test_wrongly_signed_webhook_gets_the_unsigned_answer(door: Door) -> None:
     forged = {"headers": signed_request(BODY, secret="x" * 40)["headers"], "body": BODY.decode()}
 
     assert door.webhook.answer(forged) == door.webhook.answer(unsigned())
@@ -123,7 +123,7 @@ def test_truncated_webhook_is_refused(door: Door, kept: int) -> None:
 
 
 @pytest.mark.parametrize("encoded", [False, True])
-def test_webhook_of_ten_megabytes_is_refused_unread(door: Door, encoded: bool) -> None:
+def test_ten_megabyte_webhook_is_refused_unread(door: Door, encoded: bool) -> None:
     body = b'{"action":"' + b"x" * 10 * 1024 * 1024 + b'"}'
     text = base64.b64encode(body) if encoded else body
     request = {"headers": headers_of(body, "1"), "body": text.decode(), "isBase64Encoded": encoded}
@@ -132,7 +132,7 @@ def test_webhook_of_ten_megabytes_is_refused_unread(door: Door, encoded: bool) -
     assert door.calls == []
 
 
-def test_largest_webhook_is_queued_by_a_pointer(door: Door) -> None:
+def test_largest_webhook_is_queued_as_a_pointer(door: Door) -> None:
     body = json.dumps({**MESSAGE, "padding": "x" * (LARGEST - 10_000)}).encode()
 
     assert door.knock(signed_request(body)) == 202
@@ -149,13 +149,13 @@ def test_webhook_for_an_unknown_action_is_refused(door: Door) -> None:
 
 
 @pytest.mark.parametrize("extra", ["../create_service", "create_service\u0000", "CREATE_SERVICE"])
-def test_name_that_resembles_an_action_leads_nowhere(door: Door, extra: str) -> None:
+def test_name_that_resembles_an_action_is_refused(door: Door, extra: str) -> None:
     body = json.dumps({**MESSAGE, "action": extra}).encode()
 
     assert door.knock(signed_request(body)) == 404
 
 
-def test_webhook_that_comes_twice_is_carried_out_once(
+def test_repeated_webhook_is_carried_out_once(
     scene: test_consumer.Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RECORDS_BUCKET", "records")
@@ -167,7 +167,7 @@ def test_webhook_that_comes_twice_is_carried_out_once(
     assert len(scene.acted) == 1
 
 
-def test_thousand_unsigned_webhooks_ask_nothing_of_aws(door: Door) -> None:
+def test_thousand_unsigned_webhooks_make_no_aws_call(door: Door) -> None:
     with ThreadPoolExecutor(32) as pool:
         answers = list(pool.map(lambda _: door.knock(unsigned()), range(1000)))
 
@@ -175,7 +175,7 @@ def test_thousand_unsigned_webhooks_ask_nothing_of_aws(door: Door) -> None:
     assert door.calls == []
 
 
-def test_thousand_forged_webhooks_read_secrets_a_few_times(door: Door) -> None:
+def test_thousand_forged_webhooks_rarely_read_secrets(door: Door) -> None:
     forged = signed_request(BODY, secret="x" * 40)
 
     answers = [door.knock(forged) for _ in range(1000)]
@@ -186,7 +186,7 @@ def test_thousand_forged_webhooks_read_secrets_a_few_times(door: Door) -> None:
     assert "SendMessage" not in door.calls
 
 
-def test_thousand_webhooks_at_once_are_queued_each_once(
+def test_thousand_concurrent_webhooks_are_each_queued_once(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Not moto's queue, which takes minutes for so many.

@@ -62,7 +62,7 @@ def test_request_in_a_persons_name_needs_two_approvers(requests: test_steps.Appr
     assert (second.requester_id, second.impersonated_by) == ("auth0|1", CLIENT)
 
 
-def test_request_of_the_credentials_needs_two_approvers(
+def test_request_by_the_credentials_needs_two_approvers(
     requests: test_steps.ApprovalRun,
 ) -> None:
     requests.port.impersonated_by, requests.port.created_by = "", CLIENT
@@ -86,7 +86,7 @@ def test_request_in_a_persons_name_is_refused_by_policy(
     assert "Run the action in Port as a person" in summary
 
 
-def test_pending_request_of_a_machine_is_refused_by_policy(
+def test_pending_machine_request_is_refused_by_policy(
     requests: test_steps.ApprovalRun,
 ) -> None:
     requests.waiting()
@@ -96,7 +96,7 @@ def test_pending_request_of_a_machine_is_refused_by_policy(
         requests.decisions.decide(REQUEST, Ballot("devops@acme.example", "APPROVE", "link"))
 
 
-def test_request_of_before_the_upgrade_needs_two_approvers(
+def test_request_from_before_the_upgrade_needs_two_approvers(
     requests: test_steps.ApprovalRun,
 ) -> None:
     requests.waiting()

@@ -37,7 +37,7 @@ def test_archive_creates_a_service(sandbox: SandboxClient, consumer: Consumer) -
     assert "apps/made-by-a-consumer/portData.json" in files
 
 
-def test_applied_archive_has_nothing_to_change(consumer: Consumer) -> None:
+def test_applied_archive_plans_no_change(consumer: Consumer) -> None:
     assert consumer.has_changes() is False
 
 
@@ -48,7 +48,7 @@ def test_upgrade_over_a_release_is_refused(consumer: Consumer, archives: Archive
         consumer.has_changes()
 
 
-def test_approval_that_waits_is_decided_after_an_upgrade(
+def test_waiting_approval_is_decided_after_an_upgrade(
     world: World, consumer: Consumer, archives: Archives
 ) -> None:
     run_id = world.upscale(step=1)

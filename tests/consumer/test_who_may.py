@@ -138,7 +138,7 @@ def leave_lock(world: World, ended_run: str) -> None:
     )
 
 
-def test_operators_policy_allows_what_their_commands_do(
+def test_operators_policy_allows_their_commands(
     sandbox: SandboxClient, consumer: Consumer, operated: list[Access]
 ) -> None:
     document = policy("operate", sandbox)
@@ -150,7 +150,7 @@ def test_operators_policy_allows_what_their_commands_do(
     assert set(needless(operated, document)) == OPERATE_UNSEEN
 
 
-def test_appliers_policy_allows_to_apply_upgrade_and_destroy(
+def test_appliers_policy_allows_apply_upgrade_and_destroy(
     sandbox: SandboxClient, consumer: Consumer, archives: Archives, operated: list[Access]
 ) -> None:
     consumer.use(archives.source(SECOND))
@@ -170,6 +170,6 @@ def test_appliers_policy_allows_to_apply_upgrade_and_destroy(
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "examples/policies").glob("*.json")))
-def test_policy_is_as_short_as_iam_takes_it(file: Path) -> None:
+def test_policy_is_within_iams_size_limit(file: Path) -> None:
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
     assert len("".join(file.read_text().split())) <= 6144

@@ -344,7 +344,7 @@ class Stories(RuleBasedStateMachine):
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("part", range(PARTS))
-def test_interleaved_events_lose_or_repeat_nothing(
+def test_interleaved_events_neither_lose_nor_repeat_work(
     installation: Installation, folder: Path, part: int, request: pytest.FixtureRequest
 ) -> None:
     Stories.installation, Stories.folder = installation, folder

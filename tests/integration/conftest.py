@@ -30,7 +30,7 @@ LOOKED_AT = {
     "test_batches",
     "test_create_service",
     "test_health",
-    "test_runs_on_hold",
+    "test_hold",
 }
 
 

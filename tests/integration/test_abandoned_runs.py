@@ -101,7 +101,7 @@ def test_schedule_starts_the_sweep(sandbox: SandboxClient, stack: Stack) -> None
 
 
 @pytest.mark.story
-def test_run_whose_message_is_lost_is_carried_out_by_doorbell(
+def test_run_is_carried_out_by_doorbell_when_its_message_is_lost(
     world: World, sweeper: Sweeper
 ) -> None:
     route = "/v1/actions/upscale_service"
@@ -125,7 +125,9 @@ def test_run_whose_message_is_lost_is_carried_out_by_doorbell(
 
 
 @pytest.mark.parametrize("end", [pytest.param("merged", marks=pytest.mark.story), "closed"])
-def test_sweep_reports_what_the_workflow_did_not(world: World, sweeper: Sweeper, end: str) -> None:
+def test_sweep_reports_an_end_that_the_workflow_did_not(
+    world: World, sweeper: Sweeper, end: str
+) -> None:
     world.service += f"-{end}"
     run_id, pull = create(world)
     failed = reports(world, "failure")

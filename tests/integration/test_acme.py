@@ -175,7 +175,7 @@ def acme(sandbox_folder: Path, sandbox: SandboxClient, stack: Stack) -> Iterator
     resume(sandbox, stack)
 
 
-def test_dry_run_shows_files_and_makes_nothing(acme: Acme) -> None:
+def test_dry_run_shows_files_and_creates_nothing(acme: Acme) -> None:
     form = {**FORM, "unit": "pay", "name": f"tried-{TAIL}", "dry_run": True}
 
     run_id = acme.execute("create_service", **form)
@@ -216,7 +216,7 @@ def test_update_is_approved_merged_and_reported(acme: Acme) -> None:
     assert "replicaCount: 2 # scaled by hand in dev" in values
 
 
-def test_workflow_action_runs_it_in_the_repository(acme: Acme) -> None:
+def test_workflow_action_runs_its_workflow(acme: Acme) -> None:
     identifier = acme.create(f"redeployed-{TAIL}", "shop")
 
     run_id = acme.execute("redeploy_service", identifier, reason="a test")

@@ -221,7 +221,7 @@ def test_create_is_proposed_after_its_approval(
 
 
 @pytest.mark.story
-def test_undecided_request_is_reminded_of_and_expires(world: World) -> None:
+def test_undecided_request_gets_a_reminder_and_expires(world: World) -> None:
     with world.asking(expires_after_seconds=12, remind_before_seconds=6):
         run_id = world.upscale()
         link = world.link(run_id)
@@ -416,7 +416,7 @@ def test_cancel_closes_the_open_pull_request(
     assert "had already ended" in again.stdout
 
 
-def test_unlock_frees_a_service_only_when_its_owner_is_gone(world: World) -> None:
+def test_unlock_frees_a_service_only_when_its_owner_has_ended(world: World) -> None:
     run_id = world.upscale()
     world.request(run_id)
 
@@ -528,7 +528,7 @@ def test_pull_request_is_not_merged_after_a_later_push(
     assert "replicas: 2 " in text_of(world.sandbox, path, "main")
 
 
-def test_change_is_merged_after_the_review_that_is_required(world: World) -> None:
+def test_change_is_merged_after_its_required_review(world: World) -> None:
     services = world.sandbox.services
     services.get_branch("main").edit_protection(
         required_approving_review_count=1, enforce_admins=True

@@ -86,7 +86,7 @@ def batch(sandbox: SandboxClient, stack: Stack) -> Iterator[Batch]:
         set_mapping(sandbox, uuid, "Enabled", BatchSize=1, MaximumBatchingWindowInSeconds=0)
 
 
-def test_batch_is_stored_as_its_mode_stores_it(batch: Batch, stack: Stack) -> None:
+def test_batch_is_stored_according_to_its_mode(batch: Batch, stack: Stack) -> None:
     key = batch.world.failed(batch.poison)
     assert key
     record = batch.world.record(key)
@@ -101,13 +101,13 @@ def test_batch_is_stored_as_its_mode_stores_it(batch: Batch, stack: Stack) -> No
     assert batch.world.announced(key)
 
 
-def test_done_records_are_carried_out_once(batch: Batch) -> None:
+def test_finished_records_are_carried_out_once(batch: Batch) -> None:
     for logs in batch.logs:
         assert logs.count("Dry run: nothing was changed.") == 1
     assert batch.world.sandbox.run(batch.poison)["status"] == "IN_PROGRESS"
 
 
-def test_replay_takes_only_the_failed_record(batch: Batch) -> None:
+def test_replay_repeats_only_the_failed_record(batch: Batch) -> None:
     world, key = batch.world, batch.world.failed(batch.poison)
     listed = world.script("replay", "list").stdout
     assert batch.poison in listed

@@ -122,7 +122,7 @@ def test_closed_pull_request_fails_run_and_removes_entity(
 
 
 @pytest.mark.story
-def test_redelivered_message_does_nothing_twice(sandbox: SandboxClient, name: str) -> None:
+def test_redelivered_message_repeats_no_work(sandbox: SandboxClient, name: str) -> None:
     run_id = sandbox.execute("create_service", form(name))
     pull = pull_of(sandbox, run_id)
     before = counters(sandbox)["invoked"]

@@ -189,7 +189,7 @@ def test_no_secret_is_on_disk_or_in_a_command(operator: Operator) -> None:
     assert "apply" in operator.commands.read_text()
 
 
-def test_key_of_the_app_is_kept_in_one_secret(operator: Operator) -> None:
+def test_app_key_is_stored_in_one_secret(operator: Operator) -> None:
     listed = operator.sandbox.aws("secretsmanager").list_secrets()["SecretList"]
 
     assert "slipway/install-github" not in [each["Name"] for each in listed]

@@ -109,7 +109,7 @@ def test_change_is_approved_only_by_a_listed_approver(
     assert pull.merged
 
 
-def test_open_page_shows_a_remediation_live(
+def test_open_page_updates_during_a_remediation(
     visit: Visit, sandbox: SandboxClient, stack: Stack, request: pytest.FixtureRequest
 ) -> None:
     patient = Patient(sandbox, stack, service_name(request))

@@ -89,7 +89,7 @@ ANY_ERROR = {"AccessDenied", "AccessDeniedException", "ValidationException", "Pr
 
 
 @pytest.mark.story
-def test_recorded_calls_are_as_aws_models_them(sandbox: SandboxClient, stack: Stack) -> None:
+def test_recorded_calls_match_awss_models(sandbox: SandboxClient, stack: Stack) -> None:
     session: Any = botocore.session.get_session()  # its stubs have no codes of errors
     recorded = (sandbox.folder / "data" / "aws" / "aws-calls.jsonl").read_text()
     calls = [json.loads(line) for line in recorded.splitlines()]
@@ -117,7 +117,7 @@ def test_recorded_calls_are_as_aws_models_them(sandbox: SandboxClient, stack: St
 
 @pytest.mark.story
 @pytest.mark.parametrize("prefix", ["aws/lambda", "held"])
-def test_sweep_is_told_that_a_failed_record_is_gone(
+def test_sweep_gets_404_for_a_removed_failed_record(
     sandbox: SandboxClient, stack: Stack, prefix: str
 ) -> None:
     role = (

@@ -144,7 +144,7 @@ def test_region_without_arm64_is_refused(tmp_path: Path, aws: str) -> None:
 
 
 @pytest.mark.parametrize("file", sorted(STACK.glob("**/versions.tf")), ids=lambda f: f.parent.name)
-def test_module_accepts_a_consumer_with_provider_6(file: Path) -> None:
+def test_module_accepts_a_root_with_provider_6(file: Path) -> None:
     *_, constraint = re.findall(r' version = "(.*)"', file.read_text())
     accepted = SpecifierSet(constraint)
 
@@ -153,7 +153,7 @@ def test_module_accepts_a_consumer_with_provider_6(file: Path) -> None:
     assert "7.0.0" not in accepted
 
 
-def test_examples_have_the_lock_file_of_the_module() -> None:
+def test_examples_have_the_modules_lock_file() -> None:
     lock = (STACK / ".terraform.lock.hcl").read_text()
 
     assert {

@@ -173,7 +173,7 @@ def granted(plans: dict[str, Plan]) -> list[Statement]:
         ("arn:${Partition}:sns:${Region}:${Account}:${TopicName}", "arn:aws:sqs:r:1:q", False),
     ],
 )  # fmt: skip
-def test_arn_of_a_policy_is_compared_with_a_published_one(
+def test_policy_arn_is_compared_with_published_arns(
     pattern: str, resource: str, expected: bool
 ) -> None:
     assert overlap(pattern, resource) is expected
@@ -227,7 +227,7 @@ def fits(reference: Reference, resource: str) -> bool:
     return any(overlap(arn, resource) for arn in reference.arns - {"*"})
 
 
-def test_every_condition_key_of_a_policy_is_of_its_action(granted: list[Statement]) -> None:
+def test_every_condition_key_of_a_policy_fits_its_action(granted: list[Statement]) -> None:
     odd = [
         (str(statement), action, key)
         for statement in granted
@@ -243,7 +243,7 @@ def test_every_condition_key_of_a_policy_is_of_its_action(granted: list[Statemen
     assert odd == []
 
 
-def test_cfn_lint_judges_state_machines(tmp_path: Path) -> None:
+def test_cfn_lint_finds_a_fault_in_a_state_machine(tmp_path: Path) -> None:
     right = {"StartAt": "A", "States": {"A": {"Type": "Pass", "End": True}}}
     astray = {**right, "StartAt": "Nowhere"}
     odd = {**right, "States": {"A": {"Type": "Pass", "Retry": [], "End": True}}}
@@ -253,7 +253,7 @@ def test_cfn_lint_judges_state_machines(tmp_path: Path) -> None:
     assert {place.split("/")[1] for place, _ in found} == {"Astray", "Odd"}
 
 
-def test_state_machines_are_as_cfn_lint_has_them(plans: dict[str, Plan], tmp_path: Path) -> None:
+def test_state_machines_pass_cfn_lint(plans: dict[str, Plan], tmp_path: Path) -> None:
     machines = {
         f"{run}{change['address'].split('.')[1].title().replace('_', '')}": json.loads(
             change["change"]["after"]["definition"]
@@ -328,7 +328,7 @@ NOT_IN_THE_SANDBOX: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, An
 }
 
 
-def test_texts_of_what_no_sandbox_makes_are_allowed(plans: dict[str, Plan]) -> None:
+def test_values_unknown_to_the_sandbox_fit_awss_models(plans: dict[str, Plan]) -> None:
     session = botocore.session.get_session()
     seen, odd = set(), []
     for change in (change for plan in plans.values() for change in plan["resource_changes"]):

@@ -26,7 +26,7 @@ def release(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("installed", [None, "0.2.0"])
-def test_release_is_applied_first_or_over_the_one_before(
+def test_release_is_applied_first_or_over_its_predecessor(
     release: Path, aws: str, monkeypatch: pytest.MonkeyPatch, installed: str | None
 ) -> None:
     monkeypatch.setattr(Aws, "installed", installed)

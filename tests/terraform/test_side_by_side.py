@@ -92,7 +92,7 @@ def made(plan: Plan) -> Iterator[tuple[str, str, dict[str, Any]]]:
             yield change["type"], change["address"], change["change"]["after"]
 
 
-def test_plans_make_only_what_is_judged_here(plans: dict[str, Plan]) -> None:
+def test_plans_create_only_types_with_a_name_check(plans: dict[str, Plan]) -> None:
     types = {kind for plan in plans.values() for kind, *_ in made(plan)}
 
     # A setting of the whole account is not among them.
@@ -100,7 +100,7 @@ def test_plans_make_only_what_is_judged_here(plans: dict[str, Plan]) -> None:
 
 
 @pytest.mark.parametrize("run", PREFIXES)
-def test_every_name_has_that_of_its_installation(plans: dict[str, Plan], run: str) -> None:
+def test_every_name_contains_the_installation_name(plans: dict[str, Plan], run: str) -> None:
     shared = [
         (address, after[NAMES[kind]])
         for kind, address, after in made(plans[run])
@@ -111,7 +111,7 @@ def test_every_name_has_that_of_its_installation(plans: dict[str, Plan], run: st
 
 
 @pytest.mark.parametrize("run", PREFIXES)
-def test_consumer_groups_are_of_one_installation(plans: dict[str, Plan], run: str) -> None:
+def test_consumer_groups_belong_to_one_installation(plans: dict[str, Plan], run: str) -> None:
     groups = [
         config["consumer_group_id"]
         for kind, _, after in made(plans[run])
@@ -125,7 +125,7 @@ def test_consumer_groups_are_of_one_installation(plans: dict[str, Plan], run: st
 
 
 @pytest.mark.parametrize("run", PREFIXES)
-def test_alarms_see_one_installation(plans: dict[str, Plan], run: str) -> None:
+def test_alarms_watch_one_installation(plans: dict[str, Plan], run: str) -> None:
     """AWS's metrics are told apart by a dimension, those of functions by their namespace."""
     alarms = {
         address: [*(after["dimensions"] or {}).values()]

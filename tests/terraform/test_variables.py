@@ -176,7 +176,7 @@ def test_every_rule_refuses_a_value(rules_that_refused: set[tuple[str, int]]) ->
     assert there - rules_that_refused == set()
 
 
-def test_inputs_are_the_variables_of_the_stack() -> None:
+def test_test_inputs_equal_the_stack_variables() -> None:
     linked = {link.name: link.resolve() for link in (STACK / "tests" / "inputs").glob("*.tf")}
 
     assert {name for name, file in linked.items() if file != STACK / name} == {"main.tf"}

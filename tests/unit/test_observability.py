@@ -216,7 +216,7 @@ def test_secret_in_a_url_or_form_is_masked(
     assert "secret" not in mask(told(secret))
 
 
-def test_line_with_half_a_surrogate_is_logged_and_masked() -> None:
+def test_line_with_a_lone_surrogate_is_logged_and_masked() -> None:
     register_secret(PLANTED)
     handler = cast("logging.StreamHandler[io.TextIOWrapper]", logger.registered_handler)
     written = io.BytesIO()

@@ -92,7 +92,7 @@ def test_function_policy_has_no_wildcards_beyond_its_own_names(function: str) ->
         ("kafka", set()),
     ],
 )
-def test_secret_is_readable_only_by_functions_that_need_it(
+def test_secret_is_readable_only_by_the_functions_that_use_it(
     secret: str, functions: set[str]
 ) -> None:
     assert (
@@ -109,14 +109,14 @@ def test_no_function_can_change_a_secret(secret: str, action: str) -> None:
     assert who_may(f"secretsmanager:{action}", f"secretsmanager:secret:slipway/{secret}") == set()
 
 
-def test_sweep_alone_invokes_functions_and_only_slipways() -> None:
+def test_only_the_sweep_invokes_functions_of_slipway() -> None:
     assert who_may("lambda:InvokeFunction", "lambda:function:slipway-create_service:live") == {
         "sweep_runs"
     }
     assert who_may("lambda:InvokeFunction", "lambda:function:acme-payments:live") == set()
 
 
-def test_receiving_function_alone_writes_into_queues() -> None:
+def test_only_the_receiving_function_writes_into_queues() -> None:
     assert who_may("sqs:SendMessage", "sqs:slipway-create_service") == {"receive_webhook"}
     assert who_may("sqs:SendMessage", "sqs:slipway-create_service-failed") == set()
 

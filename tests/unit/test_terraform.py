@@ -23,7 +23,7 @@ def blocks(kind: str) -> Iterator[tuple[Path, str, str]]:
 VARIABLES = list(blocks("variable"))
 
 
-def test_every_validation_of_a_module_is_seen_to_refuse() -> None:
+def test_every_module_validation_has_a_refused_value() -> None:
     # Those of the stack: tests/terraform/test_variables.py.
     refused: Counter[str] = Counter()
     for file in TERRAFORM.glob("tests/*.tftest.hcl"):

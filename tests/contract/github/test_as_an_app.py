@@ -53,7 +53,7 @@ def test_app_finds_its_own_pull_request(services: Services) -> None:
     assert services.slipway.find(BRANCH) is None
 
 
-def test_reviewers_are_asked_each_on_their_own(services: Services) -> None:
+def test_reviewers_are_requested_one_by_one(services: Services) -> None:
     services.as_user("developer")
     let_in(services, "payments")
     bot = f"{services.github.name}[bot]"
@@ -80,7 +80,7 @@ def test_reviewers_are_asked_each_on_their_own(services: Services) -> None:
         assert why in note
 
 
-def test_team_is_not_asked_without_the_members_permission(services: Services) -> None:
+def test_team_is_not_requested_without_the_members_permission(services: Services) -> None:
     let_in(services, "payments")
 
     pull = signed_in(services).propose(replace(CHANGE, reviewers=("team:payments",)))

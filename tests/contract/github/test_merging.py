@@ -184,7 +184,7 @@ def test_two_changes_from_one_base_both_merge(services: Services, allowed: str) 
 
 
 @pytest.mark.parametrize("allowed", ["squash_merge", "rebase_merge"])
-def test_branch_that_is_behind_twice_is_updated_twice(services: Services, allowed: str) -> None:
+def test_branch_is_updated_twice_when_behind_twice(services: Services, allowed: str) -> None:
     services.allow(allowed)
     number = proposed(services)
     for text in ("once", "twice"):
@@ -318,7 +318,7 @@ def updated(services: Services, *elements: InputGitTreeElement, base: str = "mai
     repository.get_git_ref(f"heads/{BRANCH}").edit(merge.sha)
 
 
-def test_merge_takes_an_update_made_by_a_person(services: Services) -> None:
+def test_merge_accepts_a_branch_update_by_a_person(services: Services) -> None:
     number = proposed(services)
     services.push({"apps/other/a.yaml": "a: 1\n"})
     updated(services)

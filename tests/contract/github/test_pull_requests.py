@@ -41,7 +41,7 @@ def test_repeated_comment_is_made_once(services: Services) -> None:
     assert [each.body for each in comments] == ["Soon.", "Now."]
 
 
-def test_branch_that_a_person_closed_is_deleted(services: Services) -> None:
+def test_branch_of_a_manually_closed_pull_request_is_deleted(services: Services) -> None:
     closed = services.slipway.propose(CHANGE)
     services.github.get_pull(closed.number).edit(state="closed")
     other = replace(CHANGE, branch="slipway/upscale_service/r_2")

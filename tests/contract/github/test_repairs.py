@@ -113,7 +113,7 @@ def ended(world: World, remediation_id: str) -> WorkflowRun:
 # -- restart
 
 
-def test_restart_workflow_asks_the_cluster_once(template: World, cluster: ScriptedServer) -> None:
+def test_restart_workflow_calls_the_cluster_once(template: World, cluster: ScriptedServer) -> None:
     route = "POST /services/shop/restart"
     cluster.script(route, (200, {}, {}))
 
@@ -135,7 +135,7 @@ def test_restart_fails_when_the_cluster_refuses(template: World, cluster: Script
 
 
 @pytest.mark.parametrize("typed", ["../shop", "shop; touch x", "$(touch x)", "Shop", "a b", ""])
-def test_restart_workflow_refuses_a_name_that_no_service_has(
+def test_restart_workflow_refuses_an_impossible_name(
     template: World, cluster: ScriptedServer, typed: str
 ) -> None:
     before = len(cluster.requests)

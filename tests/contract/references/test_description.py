@@ -117,12 +117,12 @@ def test_path_parameter_is_checked_by_its_type(described: Description) -> None:
     assert "path id: $: 'one' is not of type 'integer'" in fault
 
 
-def test_route_takes_slashes_only_where_described(described: Description) -> None:
+def test_route_accepts_slashes_only_where_described(described: Description) -> None:
     assert str(described.route("GET", "/files/a/b.yaml")) == "GET /files/{path}"
     assert described.route("PUT", "/things/1/2") is None
 
 
-def test_part_of_a_composition_may_have_more() -> None:
+def test_schema_of_a_composition_may_have_more_properties() -> None:
     more = {"type": "object", "properties": {"pem": {"type": "string"}}}
     schema = {"allOf": [{"$ref": "#/components/schemas/named"}, more]}
     answer = {"201": {"content": {"application/json": {"schema": schema}}}}

@@ -91,7 +91,7 @@ def document_faults(exchange: Exchange) -> Iterator[str]:
                 yield from (error.message for error in found)
 
 
-def test_exchanges_fit_the_published_descriptions(
+def test_exchanges_conform_to_the_published_descriptions(
     installation: Installation,
     exchanges: list[Exchange],
     folder: Path,
@@ -121,7 +121,7 @@ def test_exchanges_fit_the_published_descriptions(
         assert described.routes <= used, "\n".join(map(str, described.routes - used))
 
 
-def test_graphql_schema_is_a_part_of_githubs(installation: Installation) -> None:
+def test_graphql_schema_is_a_subset_of_githubs(installation: Installation) -> None:
     answer = requests.post(
         f"{installation.github.url}{GRAPHQL}",
         json={"query": graphql.get_introspection_query()},

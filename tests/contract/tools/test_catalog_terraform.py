@@ -50,7 +50,7 @@ def outputs_of(folder: Path) -> dict[str, Any]:
     return {name: one["value"] for name, one in json.loads(done.stdout).items()}
 
 
-def test_real_terraform_reads_typed_text_as_it_was_typed(tmp_path: Path) -> None:
+def test_terraform_reads_typed_text_unchanged(tmp_path: Path) -> None:
     for index, value in enumerate(HOSTILE):
         for path, skeleton in SKELETONS.items():
             text = skeleton.replace("INDEX", str(index))
@@ -66,7 +66,7 @@ def test_real_terraform_reads_typed_text_as_it_was_typed(tmp_path: Path) -> None
     }
 
 
-def test_real_terraform_reads_the_shipped_skeleton(tmp_path: Path) -> None:
+def test_terraform_reads_the_shipped_skeleton(tmp_path: Path) -> None:
     # Given a bucket with a hostile purpose, and the module that its folder names
     inputs = {
         "bucket_name": "invoices",

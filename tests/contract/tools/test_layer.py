@@ -28,7 +28,7 @@ def real_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output / "opt/python"
 
 
-def test_real_layer_has_all_that_the_functions_import(real_layer: Path) -> None:
+def test_layer_has_everything_that_functions_import(real_layer: Path) -> None:
     # Given Lambda's own packages, the layer, and the functions
     path = os.pathsep.join([str(real_layer), str(REPOSITORY)])
     modules = [
@@ -55,7 +55,7 @@ def test_real_layer_has_all_that_the_functions_import(real_layer: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_real_layer_leaves_to_lambda_what_lambda_has(real_layer: Path) -> None:
+def test_layer_omits_what_lambda_provides(real_layer: Path) -> None:
     held = {path.name for path in real_layer.iterdir()}
 
     assert not held & {"boto3", "botocore", "s3transfer", "bin", "tests"}

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.waits
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
-def test_real_init_keeps_the_lock_file_as_it_is(tmp_path: Path) -> None:
+def test_terraform_init_keeps_the_lock_file_unchanged(tmp_path: Path) -> None:
     # Given the stack, as cloned
     stack = tmp_path / "terraform"
     skip = shutil.ignore_patterns(".terraform", "*.tfstate*")

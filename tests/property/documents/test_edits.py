@@ -189,7 +189,7 @@ PIECES = [
     st.sampled_from(["set", "append", "remove", "add_missing"]),
     st.sampled_from([*NEW_PATHS[:2], ("a",), ("b",), ("c", "d")]),
 )
-def test_any_text_is_edited_right_or_refused(
+def test_any_text_is_edited_correctly_or_refused(
     text: str, form: Any, operation: str, keys: tuple[str, ...]
 ) -> None:
     with contextlib.suppress(DocumentRefused):
@@ -209,7 +209,7 @@ def test_path_of_any_keys_reads_back(keys: list[str]) -> None:
 
 @examples(200)
 @given(st.text(max_size=12) | st.from_regex(r"[-+0-9._:eExonTZ ]{1,12}", fullmatch=True))
-def test_scalar_is_read_only_if_all_readers_agree(text: str) -> None:
+def test_scalar_is_read_only_when_all_readers_agree(text: str) -> None:
     with contextlib.suppress(DocumentRefused):
         found = read_document(f"a: {text}\n", "yaml").read("a")
 

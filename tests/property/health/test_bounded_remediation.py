@@ -208,7 +208,7 @@ def test_flapping_service_stays_within_the_hourly_limit(
 
 @given(policy=policies(), start=starts, data=st.data())
 @settings(max_examples=60)
-def test_at_most_one_cool_down_is_waited_for(
+def test_remediation_waits_for_at_most_one_cool_down(
     policy: Policy, start: dict[str, Any], data: st.DataObject
 ) -> None:
     story = play(policy, data, **start)

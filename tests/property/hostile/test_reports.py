@@ -99,7 +99,7 @@ def test_any_pull_request_changes_its_own_service_only(
 @example(run={"status": "IN_PROGRESS", "properties": [1]})
 @example(run={})
 @examples(40)
-def test_any_run_of_port_is_reported_or_an_error(served: World, run: Any) -> None:
+def test_any_run_in_port_gives_a_report_or_an_error(served: World, run: Any) -> None:
     world = renewed(served)
     world.commit()
     world.pull()
@@ -113,7 +113,7 @@ def test_any_run_of_port_is_reported_or_an_error(served: World, run: Any) -> Non
 
 @given(branch=texts, base=texts)
 @examples(40)
-def test_any_branch_is_reported_or_an_error(served: World, branch: str, base: str) -> None:
+def test_any_branch_gives_a_report_or_an_error(served: World, branch: str, base: str) -> None:
     world = renewed(served)
     pull = world.pull()
     pull["head"]["ref"], pull["base"]["ref"] = writable(branch), writable(base)
@@ -126,7 +126,9 @@ def test_any_branch_is_reported_or_an_error(served: World, branch: str, base: st
 
 @given(claims=mutated({"repository_id": "4711", "event_name": "workflow_dispatch"}))
 @examples(60)
-def test_any_claims_are_ours_or_refused(tokens: tuple[Tokens, TokenGitHub], claims: Any) -> None:
+def test_token_claims_are_accepted_only_of_this_repository(
+    tokens: tuple[Tokens, TokenGitHub], claims: Any
+) -> None:
     verifier, github = tokens
     said = claims if isinstance(claims, dict) else {}
     try:

@@ -151,7 +151,7 @@ def test_withdraw_does_nothing_when_the_run_has_not_ended(pending: PendingRun) -
     assert pending.repository.closed == []
 
 
-def test_withdraw_leaves_the_run_that_a_false_event_names(
+def test_withdraw_ignores_the_run_of_a_false_event(
     pending: PendingRun,
 ) -> None:
     other = "r_otherrun0000001"
@@ -200,7 +200,9 @@ def test_withdraw_keeps_the_decision_of_a_decided_request(
 @pytest.mark.parametrize(
     ("status", "words"), [("ABORTED", "stopped by an operator"), ("TIMED_OUT", "took too long")]
 )
-def test_run_ends_when_its_execution_is_gone(pending: PendingRun, status: str, words: str) -> None:
+def test_run_ends_when_its_execution_was_stopped(
+    pending: PendingRun, status: str, words: str
+) -> None:
     pending.waits()
 
     stopped(f"{RUN_ID}-2", status)

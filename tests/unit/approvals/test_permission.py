@@ -108,7 +108,7 @@ def test_repair_notifications_name_the_service_and_its_page(
     assert "shop" in slack_message(approval, places, "request")["text"]
 
 
-def test_repair_request_stays_one_when_asked_again(asking: Asking) -> None:
+def test_repeated_repair_request_is_stored_once(asking: Asking) -> None:
     first = asking.ask()
     before = asking.request
 
@@ -177,7 +177,7 @@ def test_approved_repair_resumes_the_machine_and_is_granted(
     assert asking.port.upserted[-1]["properties"]["status"] == "Approved"
 
 
-def test_declined_repair_is_not_granted_and_says_why(asking: Asking) -> None:
+def test_declined_repair_is_not_granted_and_has_the_reason(asking: Asking) -> None:
     asking.ask()
     asking.take("wait_for_repair", token="token-1")
 

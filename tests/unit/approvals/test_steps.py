@@ -297,7 +297,7 @@ def test_execution_merges_after_it_waited(run: ApprovalRun) -> None:
     assert run.repository.merged == [7, 7]
 
 
-def test_execution_of_an_older_machine_leaves_the_merge(run: ApprovalRun) -> None:
+def test_execution_of_an_older_machine_does_not_wait_to_merge(run: ApprovalRun) -> None:
     run.approved()
     run.repository.outcome = Merge("waiting", "A check is expected.")
 

@@ -75,7 +75,7 @@ def literals(path: Path) -> Iterator[tuple[int, str]]:
                 yield node.lineno, text
 
 
-def test_engine_has_no_word_of_an_example() -> None:
+def test_engine_contains_no_example_name() -> None:
     wanted = words()
     found = {
         f"{path.relative_to(ROOT)}:{line}: {text}"
@@ -88,6 +88,6 @@ def test_engine_has_no_word_of_an_example() -> None:
     assert found == set()
 
 
-def test_words_of_the_examples_are_known() -> None:
+def test_example_names_are_known() -> None:
     # Otherwise the test above could not fail.
     assert {"bucket", "replicas", "apps", "unit", "create_service", "tier"} <= words()

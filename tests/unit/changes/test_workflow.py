@@ -165,7 +165,7 @@ def test_run_ends_with_the_workflow_and_frees_the_entity(
     assert restart.held() == []
 
 
-def test_run_whose_start_is_not_known_is_found_by_its_name(restart: Restart) -> None:
+def test_run_is_found_by_its_name_when_its_start_is_unknown(restart: Restart) -> None:
     restart.github.script(DISPATCH, (204, b"", {}))
     restart.ledger.record_workflow(RUN_ID, FILE, BLOB)
     restart.state("completed", "success")
@@ -204,7 +204,7 @@ def test_dry_run_starts_nothing(restart: Restart) -> None:
     assert restart.port.updates[-1]["status_label"] == "Dry run"
 
 
-def test_restart_in_production_asks_for_approval(
+def test_restart_in_production_needs_approval(
     restart: Restart, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[str] = []
@@ -238,14 +238,14 @@ def test_hash_binds_content_and_inputs(restart: Restart) -> None:
     assert len({first, hashed(OTHER, "Test"), hashed(BLOB, "Staging")}) == 3
 
 
-def test_missing_workflow_is_said(restart: Restart) -> None:
+def test_missing_workflow_is_reported(restart: Restart) -> None:
     restart.github.script(WORKFLOW, (404, {"message": "Not Found"}, {}))
 
     with pytest.raises(UserError, match="is not on the base branch of acme/services"):
         restart.deliver()
 
 
-def test_run_ends_when_its_action_is_gone(restart: Restart) -> None:
+def test_run_ends_when_its_action_was_removed(restart: Restart) -> None:
     set_policy({**POLICY, "repositories": POLICY["repositories"]})
     restart.wait()
     message = make_message(action="reboot_service", entity="shop", operation="DAY-2")

@@ -88,7 +88,7 @@ def test_unwanted_files_do_not_count_against_the_limits(github: FakeGitHub) -> N
     assert len(github.requests) == 3
 
 
-def test_folder_is_refused_when_github_lists_only_a_part(github: FakeGitHub) -> None:
+def test_incomplete_folder_listing_is_refused(github: FakeGitHub) -> None:
     github.script(FOLDER, (200, [listed(github, f"f{number}") for number in range(1000)], {}))
 
     with pytest.raises(UserError, match="'apps/shop' has more files than GitHub lists"):

@@ -136,7 +136,7 @@ def test_escalation_is_refused_without_its_marker(github: FakeGitHub, more: dict
     assert github.requests == []
 
 
-def test_escalation_error_says_that_issues_are_disabled(
+def test_escalation_error_names_disabled_issues(
     github: FakeGitHub,
 ) -> None:
     github.script("GET /issues", (410, {"message": "Issues are disabled for this repo"}, {}))

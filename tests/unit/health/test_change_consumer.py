@@ -134,7 +134,7 @@ def test_redelivered_change_leaves_an_ended_remediation_ended(
     assert world.row.execution is None
 
 
-def test_low_offset_starts_a_look_when_its_topic_was_remade(world: World) -> None:
+def test_low_offset_starts_a_check_when_its_topic_was_recreated(world: World) -> None:
     world.offset = 1000
     world.become_unhealthy().run()
     world.offset = 0
@@ -172,7 +172,7 @@ def test_redelivery_starts_no_second_execution_after_a_crash(
     assert world.row.started
 
 
-def test_records_out_of_order_start_one_look(world: World) -> None:
+def test_unordered_records_start_one_remediation(world: World) -> None:
     world.deliver(degraded(3), degraded(1), degraded(3))
     world.deliver(degraded(2))
 

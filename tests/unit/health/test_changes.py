@@ -230,7 +230,7 @@ def at(minute: int, **properties: Any) -> Change:
     )
 
 
-def test_merged_change_has_the_last_state_and_all_that_changed() -> None:
+def test_merged_change_has_the_last_state_and_all_properties() -> None:
     merged = merge([at(5, health_status="Degraded"), at(7, owner="old"), at(6, owner="new")])
 
     assert merged.properties["owner"] == "new"

@@ -49,7 +49,7 @@ def test_queued_change_is_acted_on_once(world: World) -> None:
     assert world.row.changes == 1
 
 
-def test_queued_change_that_fails_is_named_to_sqs(
+def test_failed_queued_change_is_reported_to_sqs(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refuse_to_start(monkeypatch, admission)

@@ -57,7 +57,7 @@ def test_attempt_adds_the_events_that_terraform_counts(
     assert limits["attempt"] == looks * events(states, LOOK) + begin + pause
 
 
-def test_rest_is_more_than_every_other_state_once_again(
+def test_event_reserve_covers_every_other_state(
     states: dict[str, dict[str, Any]], limits: dict[str, int]
 ) -> None:
     # A task that waits for a token is submitted, too.

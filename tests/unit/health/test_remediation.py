@@ -122,7 +122,7 @@ def test_remediation_escalates_after_every_attempt_fails() -> None:
     assert [repair.replicas for _, repair in story.repairs[2:4]] == [5, 5]
 
 
-def test_after_a_repair_it_waits_before_it_looks() -> None:
+def test_remediation_waits_before_it_probes_after_a_repair() -> None:
     policy = make_policy(strategies=[Restart(wait_seconds=60)])
     story = Story(make_state(), policy, look=ill_until("restart"))
 
@@ -149,7 +149,7 @@ def test_crashed_repair_is_repeated_unchanged() -> None:
 
 
 @pytest.mark.parametrize("outcome", ["failed", "skipped"])
-def test_next_strategy_follows_at_once_when_a_repair_is_not_made(
+def test_next_strategy_follows_at_once_after_a_skipped_repair(
     outcome: Outcome,
 ) -> None:
     def do(_story: Story, repair: Repair) -> Outcome:
@@ -265,7 +265,7 @@ def test_remediation_escalates_in_an_unlisted_environment(
         (Reviewed(fault="It has no folder."), "does not repair it. It has no folder."),
     ],
 )
-def test_service_is_handed_over_when_its_files_disagree(files: Reviewed, why: str) -> None:
+def test_remediation_escalates_when_the_files_disagree(files: Reviewed, why: str) -> None:
     story = Story(make_state(reviewed=files), make_policy(), look=lambda _story: UNHEALTHY)
 
     end = story.run()
@@ -275,7 +275,7 @@ def test_service_is_handed_over_when_its_files_disagree(files: Reviewed, why: st
     assert story.repairs == []
 
 
-def test_service_without_environment_in_port_goes_by_its_files() -> None:
+def test_environment_is_read_from_files_when_port_has_none() -> None:
     state = make_state(environment=None, reviewed=Reviewed(environment="Test"))
     story = Story(state, make_policy(), look=ill_until("restart"))
 
@@ -283,7 +283,7 @@ def test_service_without_environment_in_port_goes_by_its_files() -> None:
 
 
 @pytest.mark.parametrize("url", ["https://evil.example/health", "http://my-service.test/", None])
-def test_service_is_handed_over_when_its_url_matches_no_pattern(url: str | None) -> None:
+def test_remediation_escalates_when_the_url_matches_no_pattern(url: str | None) -> None:
     story = Story(make_state(health_url=url), make_policy(), look=lambda _story: UNHEALTHY)
 
     end = story.run()
@@ -300,7 +300,7 @@ def test_findings_of_another_url_do_not_count() -> None:
     assert isinstance(next_step(state, make_policy(), BEGIN + SECOND), Probe)
 
 
-def test_changes_of_the_url_do_not_prolong_the_window() -> None:
+def test_url_changes_do_not_extend_the_window() -> None:
     def look(story: Story) -> Finding:
         url = f"https://{len(story.state.observations)}.test/"
         story.state = story.state.reread("Degraded", "Test", url)
@@ -341,7 +341,7 @@ def test_pending_repair_is_dropped_when_the_files_forbid_it() -> None:
         (RollBack(), "Test", False),
     ],
 )
-def test_repair_is_merged_where_the_policy_says_so(
+def test_repair_is_merged_when_the_policy_allows_it(
     strategy: ScaleUp | RollBack, environment: str, merged: bool
 ) -> None:
     policy = make_policy(strategies=[strategy], auto_merge_environments=["Test"])

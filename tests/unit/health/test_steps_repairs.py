@@ -219,7 +219,7 @@ def test_endless_restart_fails_after_15_minutes(
     assert timedelta(minutes=15) <= attempt.ended_at - attempt.began_at < timedelta(minutes=16)
 
 
-def test_restart_is_told_namespace_and_reviewed_environment(world: World) -> None:
+def test_restart_receives_namespace_and_reviewed_environment(world: World) -> None:
     world.github.folder["portData.json"] = port_data(environment="Staging")
     world.entity["environment"] = "Staging"
     world.look = ill_until_restarted(world)
@@ -232,7 +232,7 @@ def test_restart_is_told_namespace_and_reviewed_environment(world: World) -> Non
 
 
 @pytest.mark.parametrize("folder", [{}, {"portData.json": "{"}])
-def test_service_is_handed_over_when_its_files_are_not_there(
+def test_remediation_escalates_when_the_files_are_missing(
     world: World, folder: dict[str, str]
 ) -> None:
     world.github.folder = folder

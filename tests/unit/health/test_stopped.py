@@ -28,7 +28,7 @@ FIRST, SECOND = execution_name(KEY, 1), execution_name(KEY, 2)
         ("TIMED_OUT", "took too long"),
     ],
 )
-def test_stopped_execution_unlocks_its_service_and_says_so(
+def test_stopped_execution_unlocks_and_reports_its_service(
     world: World, status: str, words: str
 ) -> None:
     world.become_unhealthy().until("Wait")
@@ -207,7 +207,7 @@ def test_sweep_handler_routes_a_stop_event_by_its_machine(
 # -- the sweep: what EventBridge did not tell
 
 
-def test_services_at_work_omit_those_without_an_execution(
+def test_active_remediations_omit_those_without_an_execution(
     world: World,
 ) -> None:
     assert stopped_remediations().services_at_work() == []
@@ -219,7 +219,7 @@ def test_services_at_work_omit_those_without_an_execution(
     assert stopped_remediations().services_at_work() == []
 
 
-def test_sweep_unlocks_a_service_whose_execution_is_gone(
+def test_sweep_unlocks_a_service_when_its_execution_has_ended(
     world: World,
 ) -> None:
     world.become_unhealthy().until("Wait")

@@ -46,7 +46,7 @@ def test_one_token_serves_two_calls(port: Port) -> None:
         (59, 0, 60, True),
     ],
 )
-def test_token_is_renewed_at_a_moment_of_its_own(
+def test_token_is_renewed_at_a_jittered_time(
     port: Port, lifetime: float, jitter: float, later: float, renewed: bool
 ) -> None:
     port.issue("token-1", "token-2", lifetime=lifetime)
@@ -215,7 +215,7 @@ def in_seconds(seconds: int) -> datetime:
         "Retry-After before reset",
     ],
 )
-def test_throttled_call_waits_as_long_as_port_says(
+def test_throttled_call_waits_for_ports_retry_time(
     port: Port, headers: Callable[[], dict[str, str]]
 ) -> None:
     port.script(f"GET {RUN_PATH}", (429, {}, headers()), (200, {"run": RUN}, {}))
@@ -250,7 +250,7 @@ def test_rate_limit_reset_is_ignored_when_requests_remain(
         "Fri, 31 Dec 9999 23:59:59 -1200",
     ],
 )
-def test_unreadable_wait_is_replaced_by_the_default(port: Port, told: str) -> None:
+def test_unreadable_retry_time_is_replaced_by_the_default(port: Port, told: str) -> None:
     headers = {"Retry-After": told, "x-ratelimit-reset": told}
     port.script(f"GET {RUN_PATH}", (429, {}, headers), (200, {"run": RUN}, {}))
 
@@ -260,7 +260,7 @@ def test_unreadable_wait_is_replaced_by_the_default(port: Port, told: str) -> No
 
 
 @pytest.mark.parametrize("told", ["0", "Sun, 23 Nov 2025 10:00:00 GMT"])
-def test_elapsed_wait_still_pauses(port: Port, told: str) -> None:
+def test_elapsed_retry_time_still_pauses(port: Port, told: str) -> None:
     port.script(
         f"GET {RUN_PATH}",
         (429, {}, {"Retry-After": told}),
@@ -274,7 +274,7 @@ def test_elapsed_wait_still_pauses(port: Port, told: str) -> None:
 
 
 @pytest.mark.parametrize("told", ["9999999", "99999999999999"])
-def test_wait_of_years_is_limited_to_a_day(port: Port, told: str) -> None:
+def test_retry_time_in_years_is_limited_to_a_day(port: Port, told: str) -> None:
     port.script(f"GET {RUN_PATH}", (429, {}, {"x-ratelimit-reset": told}))
 
     with pytest.raises(PortUnavailable) as caught:
@@ -284,7 +284,7 @@ def test_wait_of_years_is_limited_to_a_day(port: Port, told: str) -> None:
     assert in_seconds(86_000) < caught.value.retry_at <= in_seconds(86_400)
 
 
-def test_connection_that_breaks_within_the_answer_is_retried(
+def test_connection_broken_within_the_answer_is_retried(
     port: Port,
 ) -> None:
     broken = {"Transfer-Encoding": "chunked"}  # The body is not a chunk.
@@ -374,7 +374,7 @@ def test_port_error_has_the_code_message_and_trace(
         "refused without JSON",
     ],
 )
-def test_odd_refusal_is_an_error_at_once(
+def test_unusual_refusal_is_an_error_at_once(
     port: Port, status: int, answer: object, headers: dict[str, str]
 ) -> None:
     port.script("GET /v1/x", (status, answer, headers))
@@ -642,7 +642,7 @@ NODE = "wfnr_1"
 NODE_PATH = f"/v1/workflows/nodes/runs/{NODE}"
 
 
-def test_log_of_a_node_run_has_its_label_in_front(port: Port) -> None:
+def test_node_run_log_begins_with_its_label(port: Port) -> None:
     port.script(f"POST {NODE_PATH}/logs", (201, {"ok": True}, {}))
 
     port.client().add_log(NODE, "one")
@@ -668,7 +668,7 @@ def test_node_run_is_ended_with_its_result(port: Port, status: Any, result: str)
     }
 
 
-def test_links_of_a_node_run_go_into_its_log(port: Port) -> None:
+def test_node_run_links_go_into_its_log(port: Port) -> None:
     port.script(f"POST {NODE_PATH}/logs", (201, {"ok": True}, {}))
 
     port.client().update_run(NODE, status_label="Waiting", link=["https://x"])

@@ -465,7 +465,7 @@ def test_run_of_an_unknown_status_is_on_hold(scene: Scene) -> None:
     assert "PAUSED" in (row("runs", run_id=RUN_ID) or {})["held"]["why"]
 
 
-def test_run_that_port_started_ends_with_that_reason(scene: Scene) -> None:
+def test_run_that_port_started_ends_with_a_reason(scene: Scene) -> None:
     by = {"byPort": True, "orgId": "org_test"}
 
     assert scene.consume(event(message(trigger={**message()["trigger"], "by": by}))) == DONE
@@ -475,7 +475,7 @@ def test_run_that_port_started_ends_with_that_reason(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(("killed", "is_said"), [(1, False), (2, True), (3, True)])
-def test_run_says_when_its_function_is_killed_repeatedly(
+def test_run_shows_that_its_function_is_killed_repeatedly(
     scene: Scene, capsys: pytest.CaptureFixture[str], killed: int, is_said: bool
 ) -> None:
     for _ in range(killed):
@@ -490,7 +490,7 @@ def test_run_says_when_its_function_is_killed_repeatedly(
     assert ('"RunCrashed"' in capsys.readouterr().out) == is_said
 
 
-def test_run_that_waits_is_not_said_to_be_interrupted(scene: Scene) -> None:
+def test_waiting_run_is_not_shown_as_interrupted(scene: Scene) -> None:
     def throttle(run: ActiveRun) -> None:
         raise GitHubUnavailable("GitHub asks to wait.")
 
@@ -514,7 +514,7 @@ def test_row_of_an_older_release_counts_no_interruptions(scene: Scene) -> None:
 PAGE: Answer = (404, b"<!doctype html><title>Gateway</title>", {"Content-Type": "text/html"})
 
 
-def test_run_is_delivered_later_when_a_gateway_says_404(
+def test_run_is_delivered_later_after_a_404_from_a_gateway(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene.port.script(f"GET {RUN}", PAGE)

@@ -65,14 +65,14 @@ def test_queued_message_needs_no_signature_of_its_own(
     assert [run.run_id for run in scene.acted] == [RUN_ID]
 
 
-def test_message_queued_twice_is_carried_out_once(scene: Scene) -> None:
+def test_message_is_carried_out_once_when_queued_twice(scene: Scene) -> None:
     assert scene.consume(queued(message(), message())) == {"batchItemFailures": []}
     scene.consume(queued(message()))
 
     assert len(scene.acted) == 1
 
 
-def test_queued_message_that_fails_is_named_to_sqs(scene: Scene) -> None:
+def test_failed_queued_message_is_reported_to_sqs(scene: Scene) -> None:
     def fail(_run: object) -> None:
         raise ZeroDivisionError
 
@@ -86,7 +86,7 @@ def test_queued_message_that_fails_is_named_to_sqs(scene: Scene) -> None:
     assert "ZeroDivisionError" in held["held"]["why"]
 
 
-def test_doorbell_carries_out_what_port_has(unheard: Scene) -> None:
+def test_doorbell_carries_out_ports_run(unheard: Scene) -> None:
     outcome = unheard.consume(BELL)
 
     assert outcome["outcome"] == "done"
@@ -100,7 +100,7 @@ def test_doorbell_carries_out_what_port_has(unheard: Scene) -> None:
     assert f"{run.message.requested_at:%Y-%m-%d %H:%M}" == "2026-11-23 10:00"
 
 
-def test_doorbell_of_an_entitys_run_names_the_entity(unheard: Scene) -> None:
+def test_doorbell_of_a_day_2_run_names_the_entity(unheard: Scene) -> None:
     set_run(unheard, entity={"identifier": "shop"}, createdBy="auth0|1")
 
     unheard.consume(BELL)
@@ -112,9 +112,7 @@ def test_doorbell_of_an_entitys_run_names_the_entity(unheard: Scene) -> None:
 @pytest.mark.parametrize(
     "user", [{**DEVELOPER, "id": "auth0|2"}, {**DEVELOPER, "status": "DISABLED"}]
 )
-def test_doorbell_knows_no_person_when_port_shows_none(
-    unheard: Scene, user: dict[str, str]
-) -> None:
+def test_doorbell_has_no_person_when_port_shows_none(unheard: Scene, user: dict[str, str]) -> None:
     unheard.port.script("GET /v1/users", (200, {"ok": True, "users": [user]}, {}))
 
     unheard.consume(BELL)
@@ -123,7 +121,7 @@ def test_doorbell_knows_no_person_when_port_shows_none(
     assert (run.message.requester.user_id, run.message.requester.email) == ("auth0|1", "")
 
 
-def test_doorbell_is_no_security_event(unheard: Scene) -> None:
+def test_doorbell_is_not_a_security_event(unheard: Scene) -> None:
     unheard.consume(BELL)
 
     assert '"security"' not in unheard.log.getvalue()
@@ -135,7 +133,7 @@ def test_doorbell_needs_no_signature(unheard: Scene, monkeypatch: pytest.MonkeyP
     assert unheard.consume(BELL)["outcome"] == "done"
 
 
-def test_late_message_finds_the_run_claimed(unheard: Scene) -> None:
+def test_late_message_does_not_repeat_a_claimed_run(unheard: Scene) -> None:
     unheard.consume(BELL)
 
     unheard.consume(event(message()))
@@ -143,7 +141,7 @@ def test_late_message_finds_the_run_claimed(unheard: Scene) -> None:
     assert len(unheard.acted) == 1
 
 
-def test_doorbell_finds_the_run_claimed(scene: Scene) -> None:
+def test_doorbell_does_not_repeat_a_claimed_run(scene: Scene) -> None:
     scene.consume(event(message()))
 
     scene.consume(BELL)
@@ -166,7 +164,7 @@ def test_doorbell_of_another_action_does_nothing(unheard: Scene) -> None:
     assert not unheard.acted
 
 
-def test_doorbell_that_fails_joins_the_failed_records(unheard: Scene) -> None:
+def test_failed_doorbell_becomes_a_failed_record(unheard: Scene) -> None:
     def fail(_run: object) -> None:
         raise ZeroDivisionError
 
@@ -197,7 +195,7 @@ def test_failed_doorbell_can_be_replayed(unheard: Scene) -> None:
     assert len(unheard.acted) == 2
 
 
-def test_doorbell_that_must_wait_is_delivered_later(unheard: Scene) -> None:
+def test_postponed_doorbell_is_delivered_later(unheard: Scene) -> None:
     unheard.port.script(f"GET {RUN}", test_consumer.UNKNOWN)
 
     assert unheard.consume(BELL)["outcome"] == "later"

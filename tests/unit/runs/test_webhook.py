@@ -60,7 +60,7 @@ def test_signature_covers_the_body_byte_for_byte(queue: str) -> None:
     assert bodies(queue) == [body]
 
 
-def test_body_in_base64_is_read(queue: str) -> None:
+def test_base64_body_is_read(queue: str) -> None:
     event = signed_request(body_of(MESSAGE))
     event["body"] = base64.b64encode(event["body"].encode()).decode()
 
@@ -84,14 +84,14 @@ def test_request_without_a_header_is_unauthorized(queue: str, missing: str) -> N
 
 
 @pytest.mark.parametrize("timestamp", ["", "soon", "nan", "inf", "1e400", "-1"])
-def test_request_of_an_odd_time_is_unauthorized(queue: str, timestamp: str) -> None:
+def test_request_with_an_invalid_time_is_unauthorized(queue: str, timestamp: str) -> None:
     body = body_of(MESSAGE)
     event = {"headers": headers_of(body, timestamp), "body": body.decode()}
 
     assert Webhook().answer(event)["statusCode"] == 401
 
 
-def test_signature_inside_the_body_does_not_count(queue: str) -> None:
+def test_signature_in_the_body_does_not_count(queue: str) -> None:
     body = body_of({**MESSAGE, "headers": {SIGNATURE: "v1,x"}})
 
     assert Webhook().answer({"headers": {}, "body": body.decode()})["statusCode"] == 401
@@ -130,7 +130,7 @@ def test_new_action_is_known_within_a_minute(queue: str, monkeypatch: pytest.Mon
     assert door.answer(signed_request(new))["statusCode"] == 202
 
 
-def test_handler_answers_api_gateway(queue: str) -> None:
+def test_handler_returns_an_api_gateway_response(queue: str) -> None:
     webhook.cache_clear()
     config.load.cache_clear()
     context: Any = type(

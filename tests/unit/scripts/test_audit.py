@@ -62,7 +62,7 @@ def _python(*, known: bool) -> dict[str, Any]:
 CLEAN = {"dependencies": [{"name": "requests", "version": "2.34", "vulns": []}]}
 
 
-def test_audit_passes_and_says_so_without_an_answer(
+def test_audit_passes_with_a_note_without_an_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ended = look_up(monkeypatch, None, None)
@@ -85,7 +85,7 @@ def test_audit_fails_in_ci_when_one_source_is_silent(monkeypatch: pytest.MonkeyP
     assert "npm packages were not looked up" in ended.output
 
 
-def test_audit_passes_in_ci_when_told_so_explicitly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_audit_passes_in_ci_when_explicitly_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     told = {"CI": "true", "AUDIT_REQUIRE_ANSWERS": "0"}
 
     ended = look_up(monkeypatch, None, None, environment=told)

@@ -156,7 +156,7 @@ def test_list_finds_the_record_of_a_failed_delayed_delivery(
 
 
 @pytest.mark.parametrize("outcome", ["done", "later", "skipped"])
-def test_replayed_record_is_archived_when_the_function_takes_it(world: World, outcome: str) -> None:
+def test_replayed_record_is_archived_after_success(world: World, outcome: str) -> None:
     store()
     (held,) = world.held()
     world.answers(outcome, "as it is")
@@ -184,7 +184,7 @@ def test_record_stays_with_the_reason_when_its_replay_fails(world: World, outcom
     assert stored("aws/") == [KEY]
 
 
-def test_record_stays_when_the_function_crashes_at_its_replay(world: World) -> None:
+def test_record_stays_when_its_replay_crashes(world: World) -> None:
     store()
     (held,) = world.held()
     error = {"errorType": "Runtime.ImportModuleError", "errorMessage": "No module named 'x'"}
@@ -275,7 +275,7 @@ def test_replay_keeps_batch_when_its_record_fails_again(world: World) -> None:
     assert stored("aws/") == [KEY]
 
 
-def test_replay_invokes_nothing_when_whole_batch_is_done(world: World) -> None:
+def test_replay_invokes_nothing_when_the_batch_is_finished(world: World) -> None:
     store_batch(world)
     (held,) = world.held()
     world.run("FAILURE")

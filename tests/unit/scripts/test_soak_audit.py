@@ -54,7 +54,7 @@ def kinds(*runs: RunFacts, **world: Any) -> dict[str, int]:
         run(approvals=("SUPERSEDED", "APPROVED"), executions={RUN: "SUCCEEDED"}),
     ],
 )
-def test_soak_audit_accepts_a_correct_end(fine: RunFacts) -> None:
+def test_soak_audit_accepts_a_correct_final_state(fine: RunFacts) -> None:
     assert kinds(fine) == {}
 
 

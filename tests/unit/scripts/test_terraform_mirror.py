@@ -78,7 +78,7 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
-def test_without_a_mirror_terraform_is_started_as_it_is(machine: Machine) -> None:
+def test_terraform_is_started_unchanged_without_a_mirror(machine: Machine) -> None:
     done = machine.terraform("plan", "-out", "a file")
 
     assert done.stdout == "arguments: plan -out a file\nconfig: unset\n"
@@ -99,13 +99,15 @@ def test_mirror_among_optional_software_is_used(
     assert f'direct {{\n    exclude = ["{PROVIDER}"]' in done.stdout
 
 
-def test_mirror_with_another_version_is_passed_over(machine: Machine) -> None:
+def test_mirror_with_another_version_is_ignored(machine: Machine) -> None:
     unpacked(machine.optional / "old", version="5.99.0")
 
     assert "config: unset" in machine.terraform("init").stdout
 
 
-def test_named_mirror_goes_before_optional_software(machine: Machine, tmp_path: Path) -> None:
+def test_named_mirror_takes_precedence_over_optional_software(
+    machine: Machine, tmp_path: Path
+) -> None:
     unpacked(machine.optional / "plugins")
     named = unpacked(tmp_path / "named")
 
@@ -145,7 +147,7 @@ def test_users_own_provider_installation_is_respected(machine: Machine, named: b
     assert "filesystem_mirror" not in done.stdout
 
 
-def test_users_other_settings_go_along_with_the_mirror(machine: Machine) -> None:
+def test_users_other_settings_are_kept_with_the_mirror(machine: Machine) -> None:
     mirror = unpacked(machine.optional / "plugins")
     (machine.home / ".terraformrc").write_text("disable_checkpoint = true\n")
 
@@ -157,7 +159,7 @@ def test_users_other_settings_go_along_with_the_mirror(machine: Machine) -> None
     assert written.stat().st_mode & 0o077 == 0
 
 
-def test_configuration_file_that_does_not_exist_is_not_passed_on(machine: Machine) -> None:
+def test_missing_configuration_file_is_not_passed_on(machine: Machine) -> None:
     done = machine.terraform("init", TF_CLI_CONFIG_FILE=str(machine.home / "nothing"))
 
     assert "config: unset" in done.stdout
@@ -172,7 +174,7 @@ def test_missing_terraform_is_named(machine: Machine) -> None:
     assert "Install Terraform 1.11" in done.stderr
 
 
-def test_exit_status_is_terraforms(machine: Machine) -> None:
+def test_exit_status_is_that_of_terraform(machine: Machine) -> None:
     (machine.bin / "terraform").write_text("#!/bin/sh\nexit 2\n")
 
     assert machine.terraform("plan", "-detailed-exitcode").returncode == 2

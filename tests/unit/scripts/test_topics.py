@@ -32,7 +32,7 @@ def test_access_list_allows_a_user_only_to_read() -> None:
     }
 
 
-def test_topics_have_as_many_copies_as_the_cluster_says() -> None:
+def test_topics_have_the_clusters_replication_factor() -> None:
     admin = Mock()
     admin.create_topics.return_value = {}
 

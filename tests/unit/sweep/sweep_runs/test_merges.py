@@ -86,7 +86,7 @@ def port_data(**changes: str) -> str:
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_unreported_create_has_its_whole_entity_filled_in(world: World, known: bool) -> None:
+def test_unreported_create_gets_its_complete_entity(world: World, known: bool) -> None:
     # Also where the function was killed before it made the pending entity.
     world.merged("create_service")
     world.folder({"portData.json": port_data(), "common_values.yaml": "replicas: 4\n"})

@@ -131,7 +131,7 @@ def test_run_of_a_paused_function_waits_until_it_is_resumed(
     assert world.ended(run_id, "SUCCESS")["statusLabel"] == "Dry run"
 
 
-def test_record_stays_with_the_reason_when_its_cause_remains(
+def test_failed_record_keeps_its_reason_when_the_cause_remains(
     failures: Failures,
 ) -> None:
     planned = replay(failures, "run", failures.scaled, "--dry-run")
