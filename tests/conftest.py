@@ -24,7 +24,7 @@ def _sendable(text: str) -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show the matrix of `tests/faults`: flows, their calls, and the faults that met them."""
+    """Show the matrix of `tests/faults`: flows, their calls, and their faults."""
     flows: dict[str, Counter[str]] = {}
     calls: dict[str, int] = {}
     swept, seed = 0, ""

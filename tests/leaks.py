@@ -7,7 +7,7 @@ from urllib.parse import quote, quote_plus
 
 
 def leaks(texts: Iterable[str], secrets: Mapping[str, str]) -> list[str]:
-    """Which secret stands in which form in which text, with what is around it but not itself.
+    """Find secrets in texts; report name, encoding, place and surroundings without the secret.
 
     Args:
         texts: what was written, one place after the other.

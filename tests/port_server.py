@@ -93,18 +93,18 @@ class PortServer:
         self._process.wait(STARTED_WITHIN)
 
     def person(self, email: str) -> PortClient:
-        """A client with the person's own access token."""
+        """Return a client with the person's own access token."""
         return self._people.setdefault(email, self.sign_in(email))
 
     def sign_in(self, client_id: str, client_secret: str = "sandbox") -> PortClient:
-        """A client as the organisation, or as a person by the address."""
+        """Return a client as the organisation, or as a person by address."""
         credentials = PortCredentials.model_validate(
             {"client_id": client_id, "client_secret": client_secret}
         )
         return PortClient(self.url, lambda _: credentials)
 
     def execute(self, action: str, inputs: dict[str, Any], entity: str | None, person: str) -> str:
-        """Execute an action as a person; returns the run's id."""
+        """Run an action as a person; return the run's id."""
         answer = self.person(person).request(
             "POST",
             f"/v1/actions/{action}/runs",
@@ -113,11 +113,11 @@ class PortServer:
         return str(answer["run"]["id"])
 
     def message(self, run_id: str) -> Any:
-        """What is published for a run, as a consumer reads it."""
+        """Return the message for a run, as a consumer reads it."""
         return json.loads(self.text(run_id))
 
     def text(self, run_id: str) -> str:
-        """The same, as it is in the topic."""
+        """Return the message for a run as text, as it is on the topic."""
         params = {"topic": "org_sandbox.runs", "run_id": run_id}
         url = f"{self.url}/_sandbox/messages"
         answer = requests.get(url, params=params, headers=OWN_ROUTES, timeout=300)

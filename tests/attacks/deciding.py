@@ -8,12 +8,12 @@ from tests.unit.approvals import test_function
 from tests.unit.conftest import RUN_ID
 from tests.unit.runs.test_consumer import event, message
 
-# What `test_function.PendingRun.waits` makes, and a run of *Decide Approval*.
+# The request of `test_function.PendingRun.waits`, and a run of *Decide Approval*.
 REQUEST, DECISION = f"{RUN_ID}.1", "r_decision00000001"
 
 
 def deliver_decision(run_id: str, person: dict[str, str], request: str, verdict: str) -> None:
-    """Give the approval function a message; anything in it may be forged.
+    """Deliver a message to the approval function; any part of it may be forged.
 
     Args:
         run_id: the run that it is about.
@@ -51,7 +51,7 @@ def decide_in_port(
     change: str = "f" * 64,
     **run: str,
 ) -> None:
-    """Execute *Decide Approval* as devops@acme.example.
+    """Run *Decide Approval* as devops@acme.example.
 
     Args:
         pending: the request waits there.

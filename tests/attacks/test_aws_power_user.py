@@ -39,7 +39,7 @@ def decide(
     request_id: str = "request-1",
     change: str | None = REQUEST.change_hash,
 ) -> int:
-    """Approve by REST; API Gateway has found the signature to be right."""
+    """Approve by the REST API; API Gateway has accepted the signature."""
     arn = f"arn:aws:sts::{account}:assumed-role/{role_and_session}"
     path = f"/approvals/{REQUEST.id}/decision"
     event: dict[str, Any] = {

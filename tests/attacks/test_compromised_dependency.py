@@ -27,7 +27,7 @@ PACKAGE, VERSION = re.findall(
 
 @pytest.fixture
 def swapped(tmp_path: Path) -> Path:
-    """A registry that has another archive under the name and version of a locked one."""
+    """Serve a registry with a replaced archive under a locked name and version."""
     info = f"{PACKAGE}-{VERSION}.dist-info"
     with zipfile.ZipFile(tmp_path / f"{PACKAGE}-{VERSION}-py3-none-any.whl", "w") as wheel:
         wheel.writestr(f"{PACKAGE}/__init__.py", "STOLEN = True\n")
@@ -61,7 +61,7 @@ def test_swapped_archive_is_not_installed(swapped: Path, tmp_path: Path) -> None
 
 
 def test_swapped_archive_would_be_installed_without_hashes(swapped: Path, tmp_path: Path) -> None:
-    # Without this, the attack above could fail for another reason than it should.
+    # This shows that only the hashes stop the attack above.
     done = install(swapped, tmp_path / "site", f"{PACKAGE}=={VERSION}")
 
     assert done.returncode == 0, done.stderr

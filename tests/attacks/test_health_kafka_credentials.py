@@ -25,7 +25,7 @@ def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def forged(status: str = "Degraded", at: datetime = FAR) -> dict[str, Any]:
-    """A record of a change that was not made, with times as its producer likes them."""
+    """Forge a record of a change that was not made, with arbitrary times."""
     return changed({"health_status": "Missing"}, {"health_status": status}, at)
 
 

@@ -21,7 +21,7 @@ SERVICES = [SERVICE, *(f"shop-{number}" for number in range(11))]
 
 @pytest.fixture
 def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> World:
-    """Twelve services that do not answer."""
+    """Make twelve services that do not answer."""
     world = World(monkeypatch)
     healthy = dict(world.port.entities[SERVICE])
     world.port.entities = {service: dict(healthy) for service in SERVICES}
@@ -31,7 +31,7 @@ def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def all_degraded(world: World) -> list[Machine]:
-    """The credentials' holder calls every service Degraded; the executions that look at them."""
+    """Report every service as Degraded; return the executions that start."""
     machines = []
     for service in SERVICES:
         entity = world.port.entities[service]
@@ -45,14 +45,14 @@ def all_degraded(world: World) -> list[Machine]:
 
 
 def run_all(machines: list[Machine]) -> None:
-    """Take one step of each execution in turn, as they go on at the same time."""
+    """Take one step of each execution in turn, as concurrent executions do."""
     while going := [machine for machine in machines if machine.next != "Done"]:
         for machine in going:
             machine.advance()
 
 
 def repairs(world: World) -> list[tuple[datetime, str]]:
-    """When repairs began, and of which service, in order."""
+    """Return when repairs began, and of which service, in order."""
     rows = {service: world.store.get(f"service/{service}") for service in SERVICES}
     return sorted(
         (attempt.began_at, service)
@@ -65,7 +65,7 @@ def repairs(world: World) -> list[tuple[datetime, str]]:
 def test_repairs_over_all_services_are_limited(world: World) -> None:
     run_all(all_degraded(world))
 
-    # Before, all twelve services were restarted within two seconds.
+    # Without the limit, all twelve services would restart within two seconds.
     moments = [moment for moment, _ in repairs(world)]
     assert len(moments) >= 3
     assert all(
@@ -81,7 +81,7 @@ def test_repair_limit_is_notified_once(world: World) -> None:
 
     alerts, repaired = world.alerts(), {service for _, service in repairs(world)}
     assert len([alert for alert in alerts if "pauses further repairs" in alert]) == 1
-    # And one for each service that was repaired without success, as before.
+    # One more for each service whose repair failed.
     assert len(alerts) == 1 + len(repaired)
     assert len(world.github.issues) == len(repaired)
     left = [world.port.entities[service] for service in SERVICES if service not in repaired]

@@ -18,7 +18,7 @@ SCALE_UP = {"kind": "scale_up", "wait_seconds": 5, "max_replicas": 10}
 
 @pytest.fixture
 def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> World:
-    """A service in Production with two replicas, which is not repaired there."""
+    """Make a service in Production with two replicas, which is not repaired there."""
     world = World(monkeypatch)
     world.github.folder["portData.json"] = port_data(environment="Production")
     world.entity["environment"] = "Production"
@@ -36,7 +36,7 @@ def test_catalogue_environment_permits_no_repair(world: World) -> None:
 
     world.become_unhealthy().run()
 
-    # Before, the service was scaled from 2 to 5 without being asked for.
+    # With trust in the catalogue, the service would scale from 2 to 5.
     assert replicas_proposed(world) == []
     assert world.github.restarted == []
     assert "its metadata file has Production" in world.entity["health_detail"]
@@ -99,7 +99,7 @@ def test_probes_of_another_url_start_no_repair(world: World) -> None:
     machine.advance()
     machine.until("Probe")
 
-    # The second probe that fails makes the service unhealthy; the URL is trusted by then.
+    # The second failed probe makes the service unhealthy; by then the URL is trusted.
     world.change(health_url=URL)
     machine.advance()
     world.look = lambda: HEALTHY

@@ -48,7 +48,7 @@ LINK = Link("r_0123456789abcdef.1", "devops@acme.example", ROTATED_AT + timedelt
 
 @pytest.fixture
 def rotated(aws: None) -> None:
-    """The link key and Port's secret were rotated; the outsider holds what they were before."""
+    """Rotate the link key and Port's secret; the outsider has the old values."""
     secrets = boto3.client("secretsmanager")
     with time_machine.travel(ROTATED_AT, tick=False):
         for name, field in ("slipway/links", "key"), ("slipway/port", "client_secret"):
@@ -91,7 +91,7 @@ SERVERS = ("port", "github")
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The addresses of the sandbox's Port and GitHub on a developer's machine."""
+    """Return the addresses of the sandbox's Port and GitHub on a developer's machine."""
     folders = [tmp_path_factory.mktemp(name) for name in SERVERS]
     with PortServer(folders[0]) as port, running(folders[1], Path("services-repo")) as github:
         yield {"port": port.url, "github": github.url}
@@ -185,7 +185,7 @@ def installation(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
 
 
 def refused(installation: Installation, token: str | None, reason: str) -> None:
-    """Nothing is looked at, nothing is written, and the answer says why."""
+    """Check that nothing is read or written, and that the answer names the reason."""
     status, said = installation.ask(token)
 
     assert (status, said["error"]) == (401, reason)
@@ -195,7 +195,7 @@ def refused(installation: Installation, token: str | None, reason: str) -> None:
 
 
 def test_valid_token_is_accepted(installation: Installation) -> None:
-    # Without this, every attack below could fail for another reason than it should.
+    # This shows that the attacks below do not fail for another reason.
     assert installation.ask(installation.github.token())[0] == 200
 
 
@@ -266,7 +266,7 @@ def test_unsigned_token_is_refused(installation: Installation, kid: str) -> None
 
 @pytest.mark.parametrize("form", ["pem", "jwk"])
 def test_public_key_as_a_shared_secret_is_refused(installation: Installation, form: str) -> None:
-    # Key confusion: a verifier that goes by the header takes RSA's public key for HMAC's secret.
+    # Key confusion: a verifier that trusts the header uses RSA's public key as HMAC's secret.
     public = GITHUBS_KEY.public_key()
     secret = json.dumps(public_jwk(GITHUBS_KEY)).encode()
     if form == "pem":
@@ -332,7 +332,7 @@ def test_flood_of_unknown_keys_queries_github_once(installation: Installation) -
         assert installation.ask(token)[0] == 401
 
     assert installation.github.asked(KEYS) == 1
-    # And the right token counts all the same.
+    # A valid token still counts.
     assert installation.ask(installation.github.token())[0] == 200
 
 
@@ -345,7 +345,7 @@ def test_flood_of_other_workflows_queries_github_once(installation: Installation
 
 
 def test_fork_cannot_have_its_pull_request_reported(installation: Installation) -> None:
-    # Closing a pull request of a fork runs our workflow, with a token that is as good as any.
+    # Closing a pull request of a fork runs our workflow, with a valid token.
     fork = {"ref": "slipway/upscale_service/r_0123456789abcdef", "repo": {"id": 4712}}
     for head in (fork, {**fork, "repo": None}):
         installation.pull(head=head)

@@ -26,7 +26,7 @@ BODY = json.dumps(MESSAGE).encode()
 
 
 class Door:
-    """The receiving function, its queue, and what it asked of AWS."""
+    """The receiving function, its queue, and its calls to AWS."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.queue = boto3.client("sqs")
@@ -50,7 +50,7 @@ class Door:
         return int(self.webhook.answer(request)["statusCode"])
 
     def queued(self) -> list[dict[str, Any]]:
-        """What is in the queue, as the function gets it."""
+        """Return the queue's messages, as the function receives them."""
         found: list[Any] = []
         while answer := self.queue.receive_message(
             QueueUrl=self.url,
@@ -181,7 +181,7 @@ def test_thousand_forged_webhooks_rarely_read_secrets(door: Door) -> None:
     answers = [door.knock(forged) for _ in range(1000)]
 
     assert set(answers) == {401}
-    # Once in five seconds, by as many calls as a rotated secret takes.
+    # Once in five seconds, with the calls that a rotated secret needs.
     assert door.calls.count("GetSecretValue") < 100
     assert "SendMessage" not in door.calls
 
@@ -189,7 +189,7 @@ def test_thousand_forged_webhooks_rarely_read_secrets(door: Door) -> None:
 def test_thousand_concurrent_webhooks_are_each_queued_once(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Not moto's queue, which takes minutes for so many.
+    # moto's queue would take minutes for so many messages.
     sent: list[str] = []
     monkeypatch.setattr(
         clients_of_aws.sqs(), "send_message", lambda **message: sent.append(message["MessageBody"])
@@ -201,7 +201,7 @@ def test_thousand_concurrent_webhooks_are_each_queued_once(
 
     assert set(answers) == {202}
     assert sorted(sent) == sorted(base64.b64encode(body).decode() for body in bodies)
-    # What is remembered is asked for once by each of those that begin at the same time.
+    # Concurrent requests each read a value before it is cached.
     assert len(door.calls) < 100
 
 

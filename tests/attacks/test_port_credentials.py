@@ -16,7 +16,7 @@ from tests.unit.conftest import POLICY
 
 pytestmark = [
     pytest.mark.waits,
-    # What Powertools says in a function that has counted nothing.
+    # The warning of Powertools in a function without metrics.
     pytest.mark.filterwarnings("ignore:No application metrics:UserWarning"),
 ]
 CLIENT = "60EsooJtOqimlekxrNh7nfr2iOgTcyLZ"
@@ -27,7 +27,7 @@ decisions = test_function.pending
 
 @pytest.fixture
 def requests(aws: None, monkeypatch: pytest.MonkeyPatch) -> test_steps.ApprovalRun:
-    """A run that machine credentials made in the name of dev@acme.example; two may approve."""
+    """Make a run by machine credentials in the name of dev@acme.example; two may approve."""
     run = test_steps.ApprovalRun(monkeypatch)
     run.port.impersonated_by = CLIENT
     run.policy = Policy.model_validate(POLICY | {"default": {"approval": TWO}})
@@ -100,7 +100,7 @@ def test_request_from_before_the_upgrade_needs_two_approvers(
     requests: test_steps.ApprovalRun,
 ) -> None:
     requests.waiting()
-    # The release before did not note who executed the action.
+    # The previous release did not record who ran the action.
     requests.store._table.update_item(
         Key={"id": REQUEST}, UpdateExpression="REMOVE by_machine, impersonated_by, requester_id"
     )

@@ -23,7 +23,7 @@ from tests.unit.conftest import POLICY, RUN_ID, set_policy
 from tests.unit.health import remedy
 from tests.unit.health.story import UNHEALTHY
 
-# What Powertools says in a function that has counted nothing.
+# The warning of Powertools in a function without metrics.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics:UserWarning")
 CODE = "0123456789"
 decisions = test_function.pending
@@ -39,14 +39,14 @@ REPAIR = {
 
 
 def ask_of(*, auto_merge: bool = True, **changes: Any) -> Policy:
-    """A policy with other approvers."""
+    """Return a policy with other approvers."""
     default = {"approval": APPROVAL | changes, "auto_merge": auto_merge}
     return Policy.model_validate(POLICY | {"default": default})
 
 
 @pytest.fixture
 def run(aws: None, monkeypatch: pytest.MonkeyPatch) -> ApprovalRun:
-    """A run that asks for the approval of devops@acme.example."""
+    """Make a run that needs the approval of devops@acme.example."""
     return ApprovalRun(monkeypatch)
 
 
@@ -167,7 +167,7 @@ def test_approval_for_test_does_not_count_in_production(run: ApprovalRun) -> Non
 
 
 class Repairs:
-    """The approval function as a remediation calls it, and what Port knows of people."""
+    """The approval function as a remediation calls it, and the people in Port."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         port = FakePort()
@@ -216,7 +216,7 @@ def test_repair_is_not_requested_when_only_its_cause_may_approve(repairs: Repair
 
 @pytest.fixture
 def ill_service(aws: None, monkeypatch: pytest.MonkeyPatch) -> remedy.World:
-    """A service that a remediation looks after."""
+    """Make a service with a running remediation."""
     return remedy.World(monkeypatch)
 
 

@@ -15,7 +15,7 @@ from tests.faults.installation import Installation
 from tests.port_server import CREDENTIALS
 
 FILES = ("portData.json", "common_values.yaml", "values.json", "README.md")
-# "Port" requests need a token each: a new one is asked for every time.
+# Each "Port" request needs a new token.
 REQUESTS = (
     "Port POST /v1/auth/access_token",
     "Port PATCH /v1/actions/runs/{run}",
@@ -35,7 +35,7 @@ WRITES_TO_GITHUB = sum(request.startswith("GitHub") for request in REQUESTS)
 def play(
     installation: Installation, run: str, service: str, base: str, on_open: Callable[[], None]
 ) -> None:
-    """Send the requests for one create, each when the one before is answered."""
+    """Send the requests for one create one after the other."""
     branch, number = f"simple/{service}", 0
     bodies: Iterator[Any] = iter(
         (

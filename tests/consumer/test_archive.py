@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(3600)
 
 
 def root(folder: Path, source: str) -> Path:
-    """A root outside the checkout."""
+    """Return a root outside the checkout."""
     inputs = {name: value for name, value in SETTINGS.items() if name != "artifacts_dir"}
     code = {"provider": {"aws": {}}, "module": {"slipway": {"source": source, **inputs}}}
     (folder / "main.tf.json").write_text(json.dumps(code))

@@ -14,14 +14,14 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(3600)]
 
 @pytest.fixture
 def world(sandbox: SandboxClient, consumer: Consumer) -> World:
-    """A service in Production, whose changes need an approval."""
+    """Make a service in Production, whose changes need an approval."""
     made = World(sandbox, consumer, "of-a-consumer")
     made.exists()
     return made
 
 
 def layer(sandbox: SandboxClient, consumer: Consumer) -> str:
-    """The layer's version that a change runs with."""
+    """Return the layer's version with which a change runs."""
     name = consumer.outputs()["functions"]["upscale_service"]["function_name"]
     functions = sandbox.aws("lambda")
     version = functions.get_alias(FunctionName=name, Name="live")["FunctionVersion"]

@@ -27,7 +27,7 @@ from tests.tools.iam.actions import Access
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(3600)]
 
 OPERATOR = "slipway-operator"
-# What `features` of the sandbox's example leaves out, and what only other changes need.
+# Actions that the sandbox's example or these changes do not use.
 APPLY_UNSEEN = {
     "Alarms: cloudwatch:TagResource",
     "Buckets: s3:PutLifecycleConfiguration",
@@ -49,7 +49,7 @@ OPERATE_UNSEEN = {"Machines: states:StartExecution", "Runs: dynamodb:UpdateItem"
 
 
 def policy(name: str, sandbox: SandboxClient) -> dict[str, Any]:
-    """A policy of examples/policies for the sandbox's account and region."""
+    """Read a policy of examples/policies for the sandbox's account and region."""
     text = (ROOT / f"examples/policies/{name}.json").read_text()
     found: dict[str, Any] = json.loads(
         text.replace("111122223333", "000000000000").replace("eu-west-1", sandbox.env["AWS_REGION"])
@@ -62,14 +62,14 @@ def did(sandbox: SandboxClient, role: str) -> list[Access]:
 
 
 def refused(done: list[Access], document: Mapping[str, Any]) -> set[str]:
-    """What was done and is not allowed."""
+    """Return the calls that the policy does not allow."""
     return {
         f"{access.action} on {access.resource}" for access in done if refusal(access, [document])
     }
 
 
 def needless(done: list[Access], document: Mapping[str, Any]) -> Iterator[str]:
-    """Actions of a statement that nothing needed."""
+    """Return the actions of statements that no call needed."""
     for statement in document["Statement"]:
         for action in statement["Action"]:
             (one,) = parse({"Statement": [{**statement, "Action": action}]}, "any")
@@ -79,7 +79,7 @@ def needless(done: list[Access], document: Mapping[str, Any]) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def operated(sandbox: SandboxClient, consumer: Consumer) -> list[Access]:
-    """The commands of docs/runbook.md, each run once by the operators' role."""
+    """Run each command of docs/runbook.md once with the operators' role."""
     world = World(sandbox, consumer, "of-an-operator")
     world.exists()
     waiting = world.upscale(step=1)
@@ -130,7 +130,7 @@ def as_operator(sandbox: SandboxClient, name: str, *arguments: str) -> None:
 
 
 def leave_lock(world: World, ended_run: str) -> None:
-    """Lock a service as a run that was killed would leave it."""
+    """Lock a service as a killed run leaves it."""
     row = {"service": "left-over", "owner": ended_run, "kind": "run", "taken_at": "2026-11-30"}
     world.sandbox.aws("dynamodb").put_item(
         TableName=world.outputs["tables"]["locks"],

@@ -56,7 +56,7 @@ INPUTS = {
 
 
 def find(kind: str, identifier: str) -> dict[str, Any]:
-    """An object as it is installed."""
+    """Return an object as it is installed."""
     (found,) = (
         body for of, body in load_definitions() if (of, body["identifier"]) == (kind, identifier)
     )
@@ -105,7 +105,7 @@ def test_values_input_is_shown_only_for_its_format() -> None:
         assert '"JSON"' in properties[name]["visible"]["jqQuery"]
         assert properties[f"{name}_yaml"]["format"] == "yaml"
         assert '"YAML"' in properties[f"{name}_yaml"]["visible"]["jqQuery"]
-        # A default would be submitted by the hidden one of the two as well.
+        # The hidden input of the two would submit its default as well.
         assert not {"default"} & (properties[name].keys() | properties[f"{name}_yaml"].keys())
 
 

@@ -70,7 +70,7 @@ class FakeRepository:
         state: PullState = "open",
         url: str = "",
     ) -> None:
-        """Give a branch a pull request, or change the state of the one that it has."""
+        """Add a pull request to a branch, or change the state of the existing one."""
         known = self.pulls.get(branch)
         number = known.number if known else 7 + len(self.pulls)
         self.pulls[branch] = PullRequest(

@@ -27,7 +27,7 @@ pytestmark = [
 
 @pytest.fixture
 def world(sandbox: SandboxClient, stack: Stack, request: pytest.FixtureRequest) -> World:
-    """A service of the test's own, in Production."""
+    """Make a service for the test, in Production."""
     made = World(sandbox, stack, service_name(request))
     made.exists()
     return made
@@ -298,7 +298,7 @@ def test_rest_api_answers_each_case_with_its_own_status(world: World) -> None:
         assert world.call(approval, broken).status_code == 400
     stale = world.call(approval, {**approve, "change": "0" * 64})
     assert (stale.status_code, stale.json()["error"]) == (409, "RequestClosed")
-    # The body's word on who decides is not asked for.
+    # The approver in the body is ignored.
     assert world.request_now(run_id)["status"] == "Pending"
 
     given = world.call(approval, approve)
@@ -447,7 +447,7 @@ def test_resume_continues_at_the_failed_step(
 ) -> None:
     run_id = world.upscale()
     world.request(run_id)
-    # Not a passing failure: the token may not write.
+    # A permanent failure: the token may not write.
     fault = {"method": "POST", "path": "/api/graphql$", "times": 50, "status": 403}
     world.sandbox.sandbox("github", "POST", "faults", fault)
     try:
@@ -505,7 +505,7 @@ def test_pull_request_is_not_merged_after_a_later_push(
 ) -> None:
     run_id = world.upscale()
     shown = world.request(run_id)["change_hash"]
-    # Between the pull request and its merge GitHub fails, so that there is time to push.
+    # GitHub fails between the pull request and its merge, which leaves time to push.
     fault = {"method": "PUT", "path": "/merge", "times": 50, "status": 503}
     world.sandbox.sandbox("github", "POST", "faults", fault)
     try:
@@ -585,7 +585,7 @@ def test_redelivered_message_keeps_one_request(
     run_id = world.upscale()
     before = world.request(run_id)
     world.sandbox.sandbox("port", "POST", "redeliver", {"run_id": run_id})
-    # The same run, with another content.
+    # The same run with other content.
     published = world.sandbox.sandbox("port", "GET", f"messages?run_id={run_id}")["messages"]
     forged = json.loads([m["value"] for m in published if m["topic"].endswith(".runs")][-1])
     forged["payload"]["properties"] = {"step": 5}

@@ -41,7 +41,7 @@ class Batch:
     logs: list[list[str]]
 
     def fix(self) -> None:
-        """Take the cause away."""
+        """Remove the cause."""
         self.world.sandbox.sandbox("github", "DELETE", "faults")
 
     def logs_now(self) -> list[list[str]]:
@@ -66,7 +66,7 @@ def batch(sandbox: SandboxClient, stack: Stack) -> Iterator[Batch]:
     for each in (world, bad):
         each.exists("Test")
     uuid = world.outputs["functions"]["upscale_service"]["event_source_mapping"]
-    # A window that never ends by itself: the ten come as one batch.
+    # The batch window does not end by itself, so the ten form one batch.
     window = {"BatchSize": 10, "MaximumBatchingWindowInSeconds": 300}
     set_mapping(sandbox, uuid, "Disabled", **window)
     fault = {"method": "GET", "path": f"/contents/apps/{bad.service}$", "times": 500}
@@ -128,7 +128,7 @@ def test_replay_repeats_only_the_failed_record(batch: Batch) -> None:
 
 @contextmanager
 def wrong_password(sandbox: SandboxClient, name: str) -> Iterator[None]:
-    """Have a Kafka secret hold a password that the cluster does not know, for so long."""
+    """Store a wrong password in a Kafka secret for a while."""
     client = sandbox.aws("secretsmanager")
     before = client.get_secret_value(SecretId=name)
     wrong = json.dumps({**json.loads(before["SecretString"]), "password": "no longer right"})
@@ -136,7 +136,7 @@ def wrong_password(sandbox: SandboxClient, name: str) -> Iterator[None]:
     try:
         yield
     finally:
-        # The same version again, so that Terraform finds nothing to change afterwards.
+        # Restore the same version, so that Terraform finds no change afterwards.
         client.update_secret_version_stage(
             SecretId=name,
             VersionStage="AWSCURRENT",
@@ -146,7 +146,7 @@ def wrong_password(sandbox: SandboxClient, name: str) -> Iterator[None]:
 
 
 def counted_problems(world: World) -> list[str]:
-    """The functions whose mapping the sweep's log has counted as one with a problem."""
+    """Return the functions whose mapping the sweep's log counted as faulty."""
     group = world.outputs["functions"]["sweep_runs"]["log_group_name"]
     events = world.sandbox.aws("logs").filter_log_events(logGroupName=group)["events"]
     lines = [event["message"] for event in events if '"MappingProblem"' in event["message"]]

@@ -36,7 +36,7 @@ class Patient(World):
     """A service that runs in the cluster, and its catalogue entry."""
 
     def runs(self, environment: str = "Staging") -> None:
-        """Deploy the service, and have Slipway find it well."""
+        """Deploy the service, and let Slipway find it healthy."""
         self.exists(environment)
         wait_for("the deployment", lambda: self._in_cluster("state").get("health") == "Healthy")
         url = f"{self.sandbox.env['CLUSTER_URL']}/services/{self.service}/health"
@@ -60,7 +60,7 @@ class Patient(World):
         return entity.properties if entity else {}
 
     def becomes(self, status: str, detail: str = "") -> dict[str, Any]:
-        """The catalogue entry, once it says so."""
+        """Wait until the catalogue entry has this status."""
 
         def said() -> dict[str, Any] | None:
             now = self.properties()
@@ -73,7 +73,7 @@ class Patient(World):
             raise AssertionError(f"{error}: {self.properties()} {self.looks()}") from error
 
     def row(self) -> dict[str, Any]:
-        """What Slipway remembers of the service."""
+        """Return Slipway's row of the service."""
         answer = self.sandbox.aws("dynamodb").get_item(
             TableName=self.outputs["tables"]["remediations"],
             Key={"service": {"S": f"service/{self.service}"}},
@@ -81,7 +81,7 @@ class Patient(World):
         return dict(json.loads(answer["Item"]["record"]["S"])) if "Item" in answer else {}
 
     def looks(self) -> dict[str, str]:
-        """Name → status of the executions that have looked after the service."""
+        """Return name → status of the service's remediation executions."""
         prefix = hashlib.sha256(f"service/{self.service}".encode()).hexdigest()[:32]
         pages = self.sandbox.aws("stepfunctions").get_paginator("list_executions")
         return {
@@ -92,7 +92,7 @@ class Patient(World):
         }
 
     def is_left_alone(self) -> dict[str, Any]:
-        """What Slipway remembers, once no execution is at work."""
+        """Return Slipway's row after the last execution has ended."""
 
         def idle() -> dict[str, Any] | None:
             row = self.row()
@@ -101,18 +101,18 @@ class Patient(World):
         return wait_for(f"the end of the check of {self.service}", idle)
 
     def history(self) -> list[dict[str, Any]]:
-        """The entity's changes as the audit log has them, oldest first."""
+        """Return the entity's changes from the audit log, oldest first."""
         params = {"blueprint": "service", "entity": self.service, "limit": 1000}
         answer = self.sandbox.port.request("GET", "/v1/audit-log", params=params)
         changes: list[dict[str, Any]] = answer["audits"][::-1]
         return changes
 
     def automation_runs(self) -> list[Run]:
-        """The runs of the automations that have published changes of the service."""
+        """Return the runs of the automations that published changes of the service."""
         topic = f"{self.sandbox.env['PORT_ORG_ID']}.runs"
         query = f"messages?topic={topic}&limit=2000"
         found = self.sandbox.sandbox("port", "GET", query)["messages"]
-        # Other tests publish what is not a message of Port.
+        # Other tests publish invalid messages.
         texts = [each["value"] for each in found if "automationRunId" in (each["value"] or "")]
         contexts = [json.loads(text).get("context", {}) for text in texts]
         return [
@@ -139,7 +139,7 @@ class Patient(World):
     def by_policy(
         self, *strategies: dict[str, Any], **changes: Any
     ) -> AbstractContextManager[None]:
-        """Have another remediation policy for a while."""
+        """Use another remediation policy for a while."""
 
         def change(document: dict[str, Any]) -> None:
             known = {"verify": QUICK, "settle": QUICK, "strategies": list(strategies)}
@@ -159,7 +159,7 @@ class Patient(World):
 
 @pytest.fixture
 def patient(sandbox: SandboxClient, stack: Stack, request: pytest.FixtureRequest) -> Patient:
-    """A service of the test's own, in Staging, that is well."""
+    """Make a healthy service for the test, in Staging."""
     made = Patient(sandbox, stack, service_name(request))
     made.runs()
     return made
@@ -210,7 +210,7 @@ def test_service_is_scaled_up_and_healthy(patient: Patient) -> None:
         patient.becomes("Healthy", "after: scale up")
 
     assert "replicas: 3   # not more" in patient.text(f"apps/{patient.service}/common_values.yaml")
-    # The services repository's workflow has told the catalogue.
+    # The services repository's workflow has updated the catalogue.
     wait_for("the new number", lambda: patient.properties()["replicas"] == 3)
 
 
@@ -289,14 +289,14 @@ def test_scaling_is_refused_while_a_repair_has_the_lock(
 
 @pytest.fixture
 def in_production(sandbox: SandboxClient, stack: Stack, request: pytest.FixtureRequest) -> Patient:
-    """A service in Production, where people must agree to repairs."""
+    """Make a service in Production, where repairs need an approval."""
     made = Patient(sandbox, stack, service_name(request))
     made.runs("Production")
     return made
 
 
 def request_of(patient: Patient) -> str:
-    """The id of the open request for approval of the repair."""
+    """Return the id of the open approval request of the repair."""
 
     def asked() -> str | None:
         name = patient.row().get("execution")
@@ -414,7 +414,7 @@ def test_thousand_changes_in_a_second_start_one_remediation(
 
     row = patient.is_left_alone()
     assert patient.restarts() == 1
-    # One look costs far more than ten records, so this holds on a slow machine, too.
+    # A check costs far more than ten records, so this is true on a slow machine too.
     assert row["number"] < 100
 
 
@@ -429,7 +429,7 @@ def test_records_of_own_repair_writes_start_nothing(
         ids = [e["diff"]["after"]["properties"].get("health_check_id") for e in written]
         own = [new for old, new in pairwise([None, *ids]) if new is not None and new != old]
         assert len(own) >= 5
-        # A last record that is certain to be read after all of them.
+        # This record is certainly read after all others.
         patient.says(health_status="Progressing")
         wait_for("the next look", lambda: patient.row()["number"] == row["number"] + 1)
         patient.becomes("Healthy", "health check passes")

@@ -46,9 +46,9 @@ class Failures:
     waiting: str
 
     def fix(self) -> None:
-        """Take the causes away."""
+        """Remove the causes."""
         self.world.sandbox.sandbox("github", "DELETE", "faults")
-        # Making one that is there already, just so, is a success.
+        # Creating an identical existing one succeeds.
         self.world.sandbox.aws("stepfunctions").create_state_machine(
             name=TEAM_MACHINE, definition=self.team["definition"], roleArn=self.team["roleArn"]
         )

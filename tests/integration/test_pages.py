@@ -18,23 +18,23 @@ pytestmark = [
     pytest.mark.story,
     pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True),
 ]
-# What a function, a workflow or a probe may take.
+# The time limit of a function, a workflow or a probe.
 SOON = 600_000
 
 
 def says(portal: Portal, text: str) -> None:
-    """Wait until the details of the open run say so."""
+    """Wait until the details of the open run contain a text."""
     details = portal.page.get_by_role("region", name="Details")
     expect(details).to_contain_text(text, timeout=SOON)
 
 
 def succeeds(portal: Portal) -> None:
-    """Wait for the end of the open run."""
+    """Wait until the open run has succeeded."""
     expect(portal.field("Status").locator('[data-color="green"]')).to_be_visible(timeout=SOON)
 
 
 def card(portal: Portal, run_id: str) -> Locator:
-    """A run's request on the page of the approvals."""
+    """Find a run's request on the approvals page."""
     link = portal.page.locator(f'a[href$="{run_id}.1"]')
     return portal.page.get_by_role("article").filter(has=link)
 
@@ -117,7 +117,7 @@ def test_open_page_updates_during_a_remediation(
     portal = visit(DEVELOPER, f"/services?q={patient.service}")
     row = portal.row(patient.service)
     expect(row).to_contain_text("Healthy")
-    # A page that is loaded again would not know this any more.
+    # A reload of the page would lose this value.
     portal.page.evaluate("window.since = 'the beginning'")
 
     with patient.by_policy(RESTART):

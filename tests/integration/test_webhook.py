@@ -29,7 +29,7 @@ def sweeper(sandbox: SandboxClient, stack: Stack) -> Iterator[Sweeper]:
 
 @pytest.fixture
 def world(sandbox: SandboxClient, stack: Stack, request: pytest.FixtureRequest) -> World:
-    """A service of the test's own, in Production."""
+    """Make a service for the test, in Production."""
     made = World(sandbox, stack, service_name(request).removeprefix("test_"))
     made.exists()
     return made
@@ -37,7 +37,7 @@ def world(sandbox: SandboxClient, stack: Stack, request: pytest.FixtureRequest) 
 
 @contextmanager
 def unreachable(world: World) -> Iterator[None]:
-    """Nothing takes Port's requests."""
+    """Reject Port's requests."""
     functions = world.sandbox.aws("lambda")
     name = world.outputs["functions"]["receive_webhook"]["function_name"]
     functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
@@ -49,7 +49,7 @@ def unreachable(world: World) -> Iterator[None]:
 
 @contextmanager
 def repeated_at_once(world: World, function: str) -> Iterator[None]:
-    """SQS delivers what fails again at once, and not after six minutes."""
+    """Let SQS deliver failures again at once, not after six minutes."""
     queues, url = world.sandbox.aws("sqs"), world.outputs["queues"][function]["url"]
     names = ["VisibilityTimeout"]
     before = queues.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]

@@ -36,7 +36,7 @@ messages = st.recursive(
     lambda inner: st.dictionaries(st.sampled_from(KEYS), inner, max_size=6),
     max_leaves=30,
 )
-# JSON as it may come over the wire, which Python and JavaScript would write differently.
+# JSON as it may arrive, which Python and JavaScript would write differently.
 RAW_LEAVES = [
     "1e-7", "0.000001", "1E400", "-0", "-0.0", "1.0", "1e2", "12345678901234567890123", "9" * 5000,
     '"\\ud800"', '"\\ud83d\\ude00"', '"\\u2028"', '"\\u00e9"', '"é"', '"\\/"', '"\\u007f"',

@@ -18,7 +18,7 @@ MAPPING = "module.kafka_trigger.aws_lambda_event_source_mapping.this"
 
 
 def dependencies() -> dict[str, set[str]]:
-    """Each resource with those that it depends on directly."""
+    """Return each resource with its direct dependencies."""
     done = subprocess.run(
         [ROOT / "scripts/terraform", f"-chdir={ROOT / 'terraform'}", "graph"],
         capture_output=True,
@@ -46,7 +46,7 @@ def graph() -> dict[str, set[str]]:
 
 
 def test_functions_change_only_while_mappings_are_disabled(graph: dict[str, set[str]]) -> None:
-    # The mode is replaced, so what depends on it is deleted before, or changed after.
+    # The mode is replaced, so its dependents are deleted before or changed after it.
     assert MODE in graph[FUNCTION]
     assert reaches(graph, MAPPING, FUNCTION)
 

@@ -36,7 +36,7 @@ EVERYWHERE = {
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement of any policy in a plan; a resource that only AWS knows is left out."""
+    """A policy statement in a plan, without resources that only AWS knows."""
 
     place: str
     sid: str
@@ -50,7 +50,7 @@ class Statement:
 
 @dataclass
 class Reference:
-    """What the Service Authorization Reference says of an action.
+    """An action's entry in the Service Authorization Reference.
 
     Attributes:
         arns: what it can be done to, as ARNs with `${…}`; `*` for anything.
@@ -69,13 +69,13 @@ def statements(plan: Plan) -> Iterator[Statement]:
             continue
         for name in ("policy", "assume_role_policy"):
             text = (after or {}).get(name) or ""
-            if text.lstrip().startswith("{"):  # else it is what only AWS would say
+            if text.lstrip().startswith("{"):  # otherwise only AWS knows it
                 for statement in _listed(json.loads(text)["Statement"]):
                     yield _written(f"{place} {name}", statement)
 
 
 def _planned(place: str, statement: dict[str, Any]) -> Statement:
-    """A statement that is composed when its resources are there."""
+    """Return a statement that is composed when its resources exist."""
     return Statement(
         place,
         str(statement["sid"]),
@@ -102,7 +102,7 @@ def _listed(value: Any) -> list[Any]:
 
 @cache
 def references(action: str) -> list[Reference]:
-    """What is published of each action that a statement's may stand for."""
+    """Return the published entry of each action that a statement's action matches."""
     service, _, name = action.partition(":")
     if name.endswith("*"):
         known = get_actions_for_service(service)
@@ -118,18 +118,18 @@ def references(action: str) -> list[Reference]:
 
 
 def overlap(published: str, arn: str) -> bool:
-    """Whether an ARN as AWS publishes it and one of a policy can mean the same."""
+    """Whether an ARN that AWS publishes and one of a policy can match the same resource."""
     theirs, ours = glob(published).split(":", 5), arn.split(":", 5)
     return len(ours) == len(theirs) and all(map(_overlap, theirs, ours))
 
 
 def glob(published: str) -> str:
-    """A published name with `*` for each `${…}`; with a zero for a bucket, which has no slash."""
+    """Replace each `${…}` of a published name by `*`, or by a zero for a bucket (no slash)."""
     return re.sub(r"\$\{[^}]*\}", "*", published.replace("${BucketName}", "\0"))
 
 
 def _overlap(one: str, other: str) -> bool:
-    """Whether some text matches both, step by step through both at once."""
+    """Whether a text can match both patterns, step by step."""
     seen = {(0, 0)}
     ahead = [(0, 0)]
     while ahead:
@@ -154,7 +154,7 @@ def _overlap(one: str, other: str) -> bool:
 @pytest.fixture(scope="session")
 def granted(plans: dict[str, Plan]) -> list[Statement]:
     found = [statement for plan in plans.values() for statement in statements(plan)]
-    # Policies of functions, machines, event sources, buckets, queues and keys are there, and known.
+    # Policies of functions, machines, event sources, buckets, queues and keys are included.
     known = {statement.sid for statement in found if statement.resources}
     assert known > {"ReadSecrets", "TakeSteps", "EventSourceReadTopic", "OnlyByTls"}
     assert known > {"NoticesOfTheBucket", "LogsOfThisStack"}
@@ -268,7 +268,7 @@ def test_state_machines_pass_cfn_lint(plans: dict[str, Plan], tmp_path: Path) ->
 
 
 def linted(machines: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
-    """What cfn-lint says of definitions of state machines, each with its place."""
+    """Return cfn-lint's findings in definitions of state machines, each with its place."""
     role = "arn:aws:iam::111122223333:role/any"
     template = {
         "Resources": {
@@ -281,7 +281,7 @@ def linted(machines: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
     }
     file = folder / "template.json"
     file.write_text(json.dumps(template))
-    # Its exit status says what it found, too.
+    # Its exit status also depends on its findings.
     command: list[str | Path] = [CFN_LINT, "--format", "json", "--regions", "eu-west-1", "--", file]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert not ended.stderr, ended.stderr
@@ -291,7 +291,7 @@ def linted(machines: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
     ]
 
 
-# Of what no sandbox makes, texts that AWS limits: type → operation, and its parameters.
+# Types that no sandbox creates → the operation and the parameters that AWS limits.
 NOT_IN_THE_SANDBOX: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {
     "aws_mskconnect_connector": (
         "kafkaconnect:CreateConnector",

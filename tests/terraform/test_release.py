@@ -14,7 +14,7 @@ RELEASE = {"version": "0.3.1", "previous": "0.2", "too_old": ["0.1"]}
 
 @pytest.fixture
 def release(tmp_path: Path) -> Path:
-    """A root that calls the module as release 0.3.1 has it."""
+    """Make a root that calls the module of release 0.3.1."""
     skip = shutil.ignore_patterns(".terraform", "tests")
     shutil.copytree(STACK, tmp_path / "terraform", ignore=skip)
     shutil.copytree(STACK.parent / "catalog", tmp_path / "catalog")

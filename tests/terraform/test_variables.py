@@ -50,7 +50,7 @@ CASES = [
     for is_refused, values in ((False, rule.accepted), (True, rule.refused))
     for value in values
 ]  # fmt: skip
-# Variables whose rules look at each other's values.
+# Variables whose rules read each other's values.
 TOGETHER = (
     {"approvals", "catalog_dir"},
     {"artifacts_dir", "functions", "sweep"},
@@ -71,7 +71,7 @@ def with_related(names: Iterable[str]) -> set[str]:
 
 
 def calls_of(cases: Iterable[Case]) -> list[dict[str, tuple[Any, Case | None]]]:
-    """Lay the cases out as few calls: a variable has one value in each.
+    """Group the cases into few calls: a variable has one value in each.
 
     Returns:
         Calls of the module: variable → value and the case that it belongs to.
@@ -91,12 +91,12 @@ def calls_of(cases: Iterable[Case]) -> list[dict[str, tuple[Any, Case | None]]]:
 
 
 def written(value: Any) -> str:
-    """JSON for Terraform, which reads templates in its strings."""
+    """Write JSON for Terraform, which evaluates templates in its strings."""
     return json.dumps(value).replace("${", "$${").replace("%{", "%%{")
 
 
 def judge(cases: Sequence[Case], folder: Path) -> set[tuple[str, int]]:
-    """Have Terraform plan all cases, and note in each what it says of it.
+    """Let Terraform plan all cases, and record its result in each.
 
     Returns:
         File and line of each rule that refused something.

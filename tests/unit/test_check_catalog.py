@@ -15,7 +15,7 @@ Files = dict[str, bytes]
 
 
 class Context:
-    """What Lambda tells a function of its invocation."""
+    """Lambda's context object of an invocation."""
 
     function_name = "slipway-check_catalog"
     memory_limit_in_mb = 512

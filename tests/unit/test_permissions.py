@@ -15,12 +15,12 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "permissions.md"
 REGION = "eu-west-1:111122223333"
 SECRETS = ("port", "github", "kafka", "links", "slack")
-# What AWS knows no resource for.
+# Actions for which AWS has no resource.
 EVERYWHERE = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 
 
 def read() -> dict[str, list[dict[str, Any]]]:
-    """Function → the statements of its policy, as IAM has them."""
+    """Return each function's policy statements in IAM's form."""
     functions: dict[str, list[dict[str, Any]]] = {}
     for line in PAGE.read_text().splitlines():
         cells = [cell.strip() for cell in line.split("|")[1:-1]]
@@ -74,7 +74,7 @@ def test_function_policy_has_no_wildcards_beyond_its_own_names(function: str) ->
         services = {action.partition(":")[0] for action in statement["Action"]}
         if statement["Sid"] != "RingForRuns":
             assert services.isdisjoint({"iam", "sts", "organizations", "ec2", "lambda", "kafka"})
-        # The stack's own, by name: `slipway…` stands in each, and no wildcard before it.
+        # The stack's own names: each contains `slipway…`, without a wildcard before it.
         for resource in statement["Resource"]:
             assert resource == "*" or re.fullmatch(r"arn:aws:[^*]*slipway[^*]*(/\*|:\*)?", resource)
 
@@ -182,7 +182,7 @@ def test_log_group_is_written_only_by_its_function() -> None:
 
 
 def planned(**resources: str) -> dict[str, Any]:
-    """A plan in which each function may read one resource, and write its own log."""
+    """Make a plan in which each function may read one resource and write its own log."""
     changes = []
     for number, (function, resource) in enumerate(resources.items()):
         group = {"arn": f"group-{number}", "name": f"/aws/lambda/slipway-{function}"}

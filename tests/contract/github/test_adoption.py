@@ -41,14 +41,14 @@ def port() -> FakePort:
 
 @pytest.fixture
 def run(services: Services, port: FakePort, monkeypatch: pytest.MonkeyPatch) -> Adopt:
-    """Runs the command for one repository, of whose two keys one is a unit."""
+    """Run the command for one repository with two keys, of which one is a unit."""
     github = GitHubConfig.model_validate(
         {"GITHUB_API_URL": services.server.api, "GITHUB_SECRET_ID": "slipway/github"}
     )
     token = GitHubCredentials(token=SecretStr(TOKEN))
     place = Place(name=services.github.full_name)
     repository = ServicesRepository(github, place, lambda fresh: token)
-    # An adoption has no run, so it never asks the ledger, which would need an account.
+    # An adoption has no run, so it does not read the ledger and needs no account.
     monkeypatch.setattr(adopt, "Ledger", lambda _table: None)
     monkeypatch.setattr(adopt, "port_client", lambda: port)
     monkeypatch.setattr(adopt, "services_repository", lambda *_, **__: repository)

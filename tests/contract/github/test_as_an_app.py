@@ -15,7 +15,7 @@ CHANGE = change({"apps/shop/a.yaml": "a: 1\n"})
 
 
 def signed_in(services: Services, **permissions: str) -> ServicesRepository:
-    """Slipway as an App of the repository's organisation."""
+    """Sign in Slipway as an App of the repository's organisation."""
     granted = dict.fromkeys(("contents", "pull_requests", "issues"), "write") | permissions
     body: dict[str, Any] = {"slug": services.github.name, "permissions": granted}
     app = services.server.control("POST", "apps", body)

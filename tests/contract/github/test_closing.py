@@ -12,7 +12,7 @@ CHANGE = change({"apps/shop/a.yaml": "a: 1\n"})
 
 
 def comments(services: Services, number: int) -> list[str]:
-    """What people see of the comments."""
+    """Return the comments as people see them."""
     found = services.github.get_pull(number).get_issue_comments()
     return [each.body.partition("<!--")[0].strip() for each in found]
 

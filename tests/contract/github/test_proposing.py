@@ -21,7 +21,7 @@ MUTATIONS = ("createRef", "createCommitOnBranch", "createPullRequest")
 
 @pytest.fixture
 def services(services: Services) -> Services:
-    """A repository with a service, labels and a reviewer."""
+    """Make a repository with a service, labels and a reviewer."""
     services.push({PATH: "replicas: 2\n"})
     services.as_user("developer")
     for label in CHANGE.labels:
@@ -30,7 +30,7 @@ def services(services: Services) -> Services:
 
 
 def assert_proposed(services: Services) -> None:
-    """One pull request that is the change, with all that belongs to it."""
+    """Check that there is one complete pull request with the change."""
     (pull,) = services.github.get_pulls(state="all")
     assert (pull.state, pull.commits, pull.changed_files) == ("open", 1, 1)
     assert {label.name for label in pull.labels} == set(CHANGE.labels)
@@ -170,7 +170,7 @@ def test_stale_head_of_the_branch_is_proposed_again(services: Services) -> None:
         proposing = pool.submit(services.signed_in().propose, CHANGE)
         while services.server.faults_left():
             assert not proposing.done()
-        # The branch follows the base branch after Slipway has looked at it.
+        # The base branch is merged into the branch after Slipway has read it.
         moved = services.push({"apps/other/a.yaml": "a: 1\n"})
         services.github.get_git_ref(f"heads/{BRANCH}").edit(moved)
         services.server.control("DELETE", "faults")

@@ -36,7 +36,7 @@ def make_repairer(
 
 
 class World:
-    """A service with two replicas, which is ill."""
+    """A service with two replicas, which is unhealthy."""
 
     def __init__(self, services: Services) -> None:
         self.services = services

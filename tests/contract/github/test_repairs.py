@@ -28,7 +28,7 @@ MARKER = '<!-- slipway {"kind":"remediation","identifier":"shop"} -->'
 
 
 class World:
-    """A services repository, and the repairs of it."""
+    """A services repository and its repairs."""
 
     def __init__(self, services: Services) -> None:
         self.services = services
@@ -58,19 +58,19 @@ class World:
         return pull.number
 
     def create(self, service: str = "shop") -> None:
-        """A service with two files, as a create makes it."""
+        """Create a service with two files, as an action does."""
         files = {"portData.json": {"identifier": service}, "common_values.json": {"v": 1}}
         self.merge(self.propose(f"slipway/create_service/r_{service}", files, service))
 
     def take_back(self, last: LastChange, remediation_id: str) -> str:
-        """Propose the roll back, twice as after a crash, and merge it."""
+        """Propose the rollback twice, as after a crash, and merge it."""
         change = roll_back(last, remediation_id=remediation_id, why="It is ill.")
         pull = self.services.slipway.propose(change)
         assert self.services.slipway.propose(change).number == pull.number
         return self.services.slipway.merge(change, pull.number, pull.head_sha).state
 
     def tree(self) -> dict[str, str]:
-        """Path → blob SHA of the service's folder."""
+        """Return path → blob SHA of the service's folder."""
         return dict(self.services.slipway.read(service_files("shop"), nothing).files)
 
 
@@ -81,7 +81,7 @@ def world(services: Services) -> World:
 
 @pytest.fixture(scope="module")
 def template(server: GitHubServer) -> World:
-    """A repository that has the template's workflows, and a service."""
+    """Make a repository with the template's workflows and a service."""
     world = World(Services(server))
     files = {
         str(path.relative_to(TEMPLATE)): path.read_text()
@@ -161,7 +161,7 @@ def test_restart_workflow_refuses_an_impossible_name(
     assert len(cluster.requests) == before
 
 
-# -- roll back
+# -- rollback
 
 
 def test_merged_rollback_restores_the_folder(
@@ -200,7 +200,7 @@ def test_rollback_of_a_merge_commit_undoes_only_that_merge(
     world: World,
 ) -> None:
     world.create()
-    # Given two that began at the same commit, and that the first has files of its own.
+    # Given two merges from the same commit, of which the first has further files
     late = world.propose("people/late", {"custom.json": {"late": True}})
     early = world.propose("people/early", {"common_values.json": {"v": 2}})
     world.merge(early, "merge")
@@ -280,7 +280,7 @@ def test_last_change_takes_seven_requests(world: World) -> None:
     assert requests() == 7
 
 
-# -- hand over
+# -- escalation
 
 
 def test_two_remediations_share_one_issue_until_it_is_closed(world: World) -> None:

@@ -41,7 +41,7 @@ TABLE = (
 
 
 class Changes:
-    """A Port organisation with automations, and one entity at a time."""
+    """A Port organisation with automations and one entity at a time."""
 
     def __init__(self, server: PortServer) -> None:
         self.server = server
@@ -63,7 +63,7 @@ class Changes:
         self.server.client.upsert_entity("service", body)
 
     def published(self) -> dict[str, dict[str, Any]]:
-        """The messages about the entity since the last look, by subscription."""
+        """Return the new messages about the entity by subscription."""
         params: dict[str, Any] = {"topic": "org_sandbox.runs", "limit": 100}
         url = f"{self.server.url}/_sandbox/messages"
         answer = requests.get(url, params=params, headers=OWN_ROUTES, timeout=300)

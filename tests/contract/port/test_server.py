@@ -21,7 +21,7 @@ DEVELOPER, DEVOPS = "developer@acme.example", "devops@acme.example"
 
 
 def request(server: PortServer, identifier: str, **properties: Any) -> str:
-    """The entity of an approval request, as Slipway writes it."""
+    """Make the entity of an approval request, as Slipway writes it."""
     body = {
         "identifier": identifier,
         "title": "Upscale shop",
@@ -37,7 +37,7 @@ def test_second_installation_changes_nothing(
     steps = port_setup.plan(server.client, port_definitions.load_definitions())
 
     assert [step.name for step in steps if step.change] == []
-    # One for each action, which tells of the run's end, and one for changes of health.
+    # One for each action, which reports the run's end, and one for health changes.
     actions = sum(len(kind.actions) for kind in shipped().kinds.values())
     assert sum(step.name.startswith("automation ") for step in steps) == actions + 1
 

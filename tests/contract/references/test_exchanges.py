@@ -24,7 +24,7 @@ from tests.references.recorder import Exchange
 
 pytestmark = EXPECTED_WARNINGS
 REST, GRAPHQL = "/api/v3", "/api/graphql"
-# Flows whose requests and answers are all of a kind with those of other flows.
+# Flows whose requests and answers have the same kinds as those of other flows.
 LEFT_OUT = frozenset(
     {
         "create_and_close",
@@ -53,7 +53,7 @@ LEFT_OUT = frozenset(
 
 
 def play(installation: Installation, folder: Path) -> None:
-    """Have the flows, and what no flow does, send their requests once, undisturbed."""
+    """Run the flows and the other visits once, without faults."""
     visits.read_people(installation)
     visits.end_a_node_run(installation)
     visits.look_as_the_doctor(installation)
@@ -70,7 +70,7 @@ def play(installation: Installation, folder: Path) -> None:
 
 
 def sent_to(exchanges: list[Exchange], url: str, below: str) -> Iterator[tuple[Exchange, str]]:
-    """The exchanges with a server, and each one's path below a prefix."""
+    """Return the exchanges with a server, each with its path below a prefix."""
     for exchange in exchanges:
         path = urlsplit(exchange.url).path
         if exchange.url.startswith(url) and path.startswith(below):
@@ -78,7 +78,7 @@ def sent_to(exchanges: list[Exchange], url: str, below: str) -> Iterator[tuple[E
 
 
 def document_faults(exchange: Exchange) -> Iterator[str]:
-    """What of a GraphQL request does not fit GitHub's schema."""
+    """Return the faults of a GraphQL request by GitHub's schema."""
     schema = descriptions.github_graphql()
     sent = json.loads(exchange.sent)
     document = graphql.parse(sent["query"])
@@ -130,6 +130,6 @@ def test_graphql_schema_is_a_subset_of_githubs(installation: Installation) -> No
     )
 
     ours = graphql.build_client_schema(answer.json()["data"])
-    # A change from ours to GitHub's breaks what only ours has.
+    # A "breaking change" from our schema to GitHub's is something that only ours has.
     only_ours = graphql.find_breaking_changes(ours, descriptions.github_graphql())
     assert not only_ours, "\n".join(change.description for change in only_ours)

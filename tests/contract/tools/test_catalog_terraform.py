@@ -34,7 +34,7 @@ VARIABLES = ("name", "team", "environment", "purpose", "versioned", "expires_aft
 
 
 def outputs_of(folder: Path) -> dict[str, Any]:
-    """Apply a folder that has no provider, and read its outputs."""
+    """Apply a folder without a provider, and read its outputs."""
     terraform = [str(REPOSITORY / "scripts/terraform"), f"-chdir={folder}"]
     for command in (
         ["init", "-input=false", "-backend=false"],
@@ -91,7 +91,7 @@ def test_terraform_reads_the_shipped_skeleton(tmp_path: Path) -> None:
     # When Terraform reads it
     said = outputs_of(folder)["all"]
 
-    # Then each value is what was typed
+    # Then each value equals the input
     assert said == {
         "name": "payments-invoices",
         "team": "payments",

@@ -67,7 +67,7 @@ def made(github: GitHubServer) -> App:
 
 
 def clicking(act: Callable[[str], object]) -> Callable[[str], None]:
-    """Have a person act at each address that is said."""
+    """Let a person act at each printed address."""
 
     def say(text: str) -> None:
         _, found, address = text.partition(": open ")

@@ -20,7 +20,7 @@ HOST = Architecture.ARM64 if platform.machine() in {"aarch64", "arm64"} else Arc
 
 @pytest.fixture(scope="module")
 def real_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The repository's own layer for this machine's architecture, as Lambda unpacks it."""
+    """Unpack the repository's layer for this machine's architecture, as Lambda does."""
     output = tmp_path_factory.mktemp("build")
     build.build(REPOSITORY, output, [HOST])
     with zipfile.ZipFile(output / f"layer-{HOST}.zip") as file:

@@ -28,6 +28,6 @@ def test_terraform_init_keeps_the_lock_file_unchanged(tmp_path: Path) -> None:
         check=False,
     )
 
-    # Then the provider is the one that the lock file names, and the file is as it was
+    # Then the provider is the locked one, and the lock file is unchanged
     assert done.returncode == 0, done.stderr
     assert lock.read_text() == before

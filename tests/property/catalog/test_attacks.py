@@ -38,7 +38,7 @@ def secret(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def calls() -> list[str]:
-    """Each filter of jq with arguments of several kinds, on inputs of several kinds."""
+    """Return each filter of jq with arguments and inputs of several kinds."""
     found = []
     for name in FILTERS:
         word, _, arity = name.partition("/")
@@ -89,7 +89,7 @@ def test_jq_filters_do_not_show_the_environment(capfd: pytest.CaptureFixture[str
 
 
 def test_jq_filters_show_the_environment_without_the_prelude() -> None:
-    # Otherwise the test above could not fail.
+    # This shows that the test above can fail.
     assert SECRET in json.dumps(jq.compile("env").input_value(None).first())
     assert SECRET in json.dumps(jq.compile("$ENV").input_value(None).first())
 

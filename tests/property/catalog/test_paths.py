@@ -16,7 +16,7 @@ from tests.catalogs.samples import ACME, EMPTY, SHIPPED, plan_of
 
 NAMES = ("a", "b", "c")
 SEPARATORS = (".", "-", "_", "--", "-.")
-# Short, and often with what may separate parts.
+# Short texts, often with characters that may separate parts.
 values = (
     st.lists(st.sampled_from(["a", "B", "1", *SEPARATORS]), min_size=1, max_size=5)
     .map("".join)
@@ -27,7 +27,7 @@ texts = values | st.text(max_size=12) | st.sampled_from(["..", ".git", "a/b", "a
 
 @st.composite
 def segments(draw: st.DrawFn) -> str:
-    """A segment: parts and perhaps a `*`, with something between them."""
+    """Draw a segment: parts and perhaps a `*`, with separators."""
     names = draw(st.lists(st.sampled_from([*NAMES, "*"]), min_size=1, max_size=3, unique=True))
     pieces = [name if name == "*" else f"{{{name}}}" for name in names]
     start, end = draw(st.sampled_from(["", "x", "x-"])), draw(st.sampled_from(["", ".yaml", "-y"]))

@@ -61,7 +61,7 @@ actions = st.one_of(
 
 
 class MemoryStore[R: Row](Rows[R]):
-    """The table, without DynamoDB."""
+    """The table in memory, without DynamoDB."""
 
     def __init__(self, rows: dict[str, R]) -> None:
         self._rows = rows
@@ -75,13 +75,13 @@ class MemoryStore[R: Row](Rows[R]):
         before = self._rows.get(row.service)
         if before and before.version != row.version - 1:
             return False
-        # As stored and read again.
+        # Each row is serialised, as in DynamoDB.
         self._rows[row.service] = type(row).model_validate_json(row.model_dump_json())
         return True
 
 
 class Catalogue(FakePort):
-    """Port, which is watched."""
+    """A Port that records and checks the calls."""
 
     def __init__(self, simulation: "Simulation") -> None:
         super().__init__(lambda: simulation.now)
@@ -92,7 +92,7 @@ class Catalogue(FakePort):
         row = self._simulation.row
         ill = entity and entity.properties["health_status"] in SAID_TO_BE_ILL
         if ill and row and row.execution and row.ending is None:
-            # A look that decides what is next, not the one with which the service is let go.
+            # A check that decides the next step, not the one that releases the service.
             self._simulation.looks.append(self._simulation.tick())
         return entity
 
@@ -123,7 +123,7 @@ class Simulation:
         }
         self.finding = finding
         self.probed: list[Any] = []
-        # Each record is of a partition of its own, as those of different ones come in any order.
+        # Each record has its own partition, because partitions have no common order.
         self.log: list[tuple[str, dict[str, Any]]] = []
         self.published = 0
         self.machines: dict[str, Machine] = {}
@@ -174,7 +174,7 @@ class Simulation:
         self.last_word = status, self.tick()
 
     def deliver(self, random: Any) -> None:
-        """Some of the records, in any order, some of them twice or again later."""
+        """Deliver some records in any order, some of them repeatedly."""
         batch = random.sample(self.log, random.randint(0, len(self.log)))
         self.read(batch + batch[:1])
         again = random.random() < 0.3
@@ -227,7 +227,7 @@ class Simulation:
             machine.next = "Done"
             remediations = self.remediations()
             remediations.release(KEY, machine.execution, status)
-            # And once more, as EventBridge may.
+            # EventBridge may deliver an event twice.
             remediations.release(KEY, machine.execution, status)
             self.last_stop = self.tick()
 
@@ -240,7 +240,7 @@ class Simulation:
         return stopped.StoppedRemediations(config, port, no_request)
 
     def settle(self) -> None:
-        """Nothing happens any more but what must."""
+        """Let only the necessary events happen."""
         for _ in range(500):
             self.read(self.log)
             self.log = []
@@ -280,7 +280,7 @@ def patched(simulation: Simulation, patch: pytest.MonkeyPatch) -> None:
     st.lists(actions, max_size=10),
     st.sampled_from([HEALTHY, UNHEALTHY]),
 )
-# Written over, and known of before or after the service is let go; and let go only then.
+# Overwritten changes: the record arrives before or after the release; or the release is overwritten.
 @example("Progressing", [("interrupt", (2, "Degraded", True, "Finish"))], HEALTHY)
 @example("Progressing", [("interrupt", (2, "Degraded", False, "Finish"))], HEALTHY)
 @example("Progressing", [("interrupt", (3, "Degraded", True, "Finish"))], HEALTHY)

@@ -48,7 +48,7 @@ strategies = st.tuples(
 
 @st.composite
 def policies(draw: st.DrawFn) -> Policy:
-    """Any policy that is one."""
+    """Draw any valid policy."""
     environments = draw(st.frozensets(st.sampled_from(ENVIRONMENTS)))
     asked = draw(st.frozensets(st.sampled_from(sorted(environments)))) if environments else set()
     return Policy.model_validate(
@@ -68,7 +68,7 @@ def policies(draw: st.DrawFn) -> Policy:
 
 
 def play(policy: Policy, data: st.DataObject, **known: Any) -> Story:
-    """A remediation in which everything outside is drawn: findings, outcomes, locks, decisions."""
+    """Play a remediation with drawn findings, outcomes, locks and decisions."""
 
     def look(story: Story) -> Finding:
         if data.draw(st.integers(0, 19)) == 0:
@@ -92,11 +92,11 @@ def play(policy: Policy, data: st.DataObject, **known: Any) -> Story:
 
 
 def bound(policy: Policy) -> int:
-    """The most steps that a remediation may take."""
+    """Return the maximum number of steps of a remediation."""
     tries = sum(strategy.attempts for strategy in policy.strategies)
     phases = 1 + tries + 2  # one for each repair, one for a cool-down, one for an approval
     probes = max(policy.verify.probes, policy.settle.probes)
-    # Each probe may be followed by a wait and by a look at the files.
+    # A wait and a read of the files may follow each probe.
     return phases * (3 * probes + 2) + 2 * tries + 4
 
 

@@ -230,7 +230,7 @@ def test_change_is_identified_by_its_content_alone(
         "diff": {"before": before, "after": after},
     }
     read = read_change(json.loads(json.dumps(record)))
-    # The same entity in other words: the order of its properties means nothing.
+    # An equal entity: the order of its properties has no meaning.
     shuffled = data.draw(st.permutations(list(after["properties"].items())))
     record["diff"] = {"before": before, "after": {**after, "properties": dict(shuffled)}}
 

@@ -139,7 +139,7 @@ GITHUB_CALLS: list[Callable[[ServicesRepository], object]] = [
     lambda github: Repairs(github).escalate(title="t", body="m", labels=["l"], marker="m"),
 ]
 
-# As a `Location` it has a test of its own.
+# A separate test covers it as a `Location`.
 NO_TEXT = "\xb2"
 odd_headers = st.dictionaries(
     st.sampled_from(["Retry-After", "X-RateLimit-Reset", "X-RateLimit-Remaining", "Location"]),
@@ -244,7 +244,7 @@ def test_redirect_to_invalid_text_is_a_documented_error(
     with pytest.raises(PortError, match="cannot be read"):
         port_client(server, retry_budget=30).get_user("a@b.c")
 
-    gc.collect()  # So that the sockets are this test's.
+    gc.collect()  # This closes the sockets within the test.
 
 
 names = st.sampled_from([n for n in NASTY if isinstance(n, str)]) | st.text(max_size=20)

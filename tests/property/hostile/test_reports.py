@@ -48,7 +48,7 @@ def served(aws: None) -> Iterator[World]:
 
 
 def renewed(world: World) -> World:
-    """The same server with a new world behind it."""
+    """Reuse the server with a new world."""
     url = world.url
     world.__init__()  # type: ignore[misc]  # the server keeps this object
     world.url = url
@@ -134,7 +134,7 @@ def test_token_claims_are_accepted_only_of_this_repository(
     try:
         token = github.token(GITHUBS_KEY, **{str(name): said[name] for name in said if name})
     except (TypeError, ValueError, OverflowError, UnicodeError, RecursionError):
-        return  # No JSON, so no token.
+        return  # A value outside JSON cannot be in a token.
 
     with suppress(SlipwayError):
         found, _ = verifier.verify(token)

@@ -26,7 +26,7 @@ _STATEMENT_MEMBERS = {
 
 
 class PolicyError(ValueError):
-    """A policy has something that this evaluator does not know; the message names it."""
+    """A policy contains something that this evaluator does not support; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Violation:
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement of a policy document, with its place, for messages."""
+    """A statement of a policy document, with its place for messages."""
 
     place: str
     document: Mapping[str, Any]
@@ -94,7 +94,7 @@ class Statement:
 def check(
     calls: Iterable[Mapping[str, Any]], policy_documents: Sequence[Mapping[str, Any]]
 ) -> tuple[list[Violation], list[str]]:
-    """Hold the calls of one role against its policies.
+    """Check the calls of one role against its policies.
 
     Args:
         calls: As `sandbox.aws.calls` records them.
@@ -125,7 +125,7 @@ def check(
 
 
 def refusal(access: Access, policy_documents: Sequence[Mapping[str, Any]]) -> str | None:
-    """Why the policies of a principal do not let it do something, or None.
+    """Return why a principal's policies do not allow something, or None.
 
     Returns:
         `denied` by a statement, or `not allowed` by any.
@@ -144,7 +144,7 @@ def refusal(access: Access, policy_documents: Sequence[Mapping[str, Any]]) -> st
 def lets_service_in(
     document: Mapping[str, Any], service: str, action: str, context: Mapping[str, str]
 ) -> bool:
-    """Whether a resource's policy lets a service of AWS do something.
+    """Whether a resource's policy allows a service of AWS to do something.
 
     Args:
         document: The policy of a key, a queue or the like, parsed.
@@ -178,7 +178,7 @@ def _refusal(matching: Sequence[Statement]) -> str | None:
 
 
 def parse(document: Mapping[str, Any], name: str) -> list[Statement]:
-    """The statements of a policy document.
+    """Return the statements of a policy document.
 
     Raises:
         PolicyError: Something in it is not known here, or is missing.
@@ -211,7 +211,7 @@ def _listed(value: Any) -> list[Any]:
 
 @cache
 def _pattern(pattern: str) -> re.Pattern[str]:
-    """IAM's wildcards: `*` is any characters, also none, `?` is one."""
+    """Translate IAM's wildcards: `*` is any characters or none, `?` is one."""
     parts = (
         {"*": ".*", "?": "."}.get(part, re.escape(part)) for part in re.split(r"([*?])", pattern)
     )
@@ -231,7 +231,7 @@ def _any_resource(patterns: str | list[str], resource: str) -> bool:
 
 
 def _like_arn(pattern: str, resource: str) -> bool:
-    """Each part of an ARN matches for itself; only a `*` at the very end reaches over colons."""
+    """Match each part of an ARN separately; only a final `*` crosses colons."""
     patterns = pattern.split(":", 5)
     parts = resource.split(":", len(patterns) - 1 if pattern.endswith("*") else 5)
     return len(patterns) == len(parts) and all(map(_like, patterns, parts))
@@ -252,7 +252,7 @@ _NEGATED = {
     "ArnNotEquals": "ArnEquals",
     "ArnNotLike": "ArnLike",
 }
-# The keys that `iam_actions` can tell of a call.
+# The keys that `iam_actions` can derive from a call.
 _KEYS = (
     "aws:PrincipalAccount",
     "aws:PrincipalArn",
@@ -267,7 +267,7 @@ _KEYS = (
 
 
 def _operator(place: str, name: str) -> tuple[Callable[[str, str], bool], bool, bool]:
-    """The comparison, whether it is negated, and whether an absent key makes it true."""
+    """Return the comparison, whether it is negated, and whether an absent key makes it true."""
     base = name.removesuffix("IfExists")
     negated = base in _NEGATED
     base = _NEGATED.get(base, base)
@@ -294,6 +294,6 @@ def _compares(
 ) -> bool:
     compare, negated, if_exists = _operator(place, operator)
     if actual is None:
-        # A negated operator holds for a key that a request does not have.
+        # A negated operator is true for a key that a request does not have.
         return if_exists or negated
     return any(compare(str(value), actual) for value in expected) != negated

@@ -31,7 +31,7 @@ class Access:
 
 
 def accesses(call: Call) -> list[Access]:
-    """Every action that IAM would decide about for `call`.
+    """Return every action that IAM decides about for `call`.
 
     Raises:
         UnknownCallError: The service or the operation is not listed here.
@@ -67,7 +67,7 @@ def _arn(call: Call, service: str, resource: str) -> str:
 
 
 def _named(call: Call, service: str, kind: str, name: str) -> str:
-    """The ARN of something that requests name by name or by ARN."""
+    """Return the ARN of a resource that requests identify by name or by ARN."""
     return name if name.startswith("arn:") else _arn(call, service, kind + name)
 
 
@@ -219,7 +219,7 @@ def _states(call: Call) -> Found:
     """Return the action of a request with a task token, which names no resource.
 
     By the Service Authorization Reference, a policy needs `*`. In fact IAM checks the state machine
-    of the token, and a policy may name that (https://github.com/aws/aws-cdk/pull/8486).
+    of the token, and a policy may name it: `https://github.com/aws/aws-cdk/pull/8486`.
     A caller that sends an unknown token needs `*`.
     """
     if call["operation"] in {"SendTaskSuccess", "SendTaskFailure", "SendTaskHeartbeat"}:
@@ -241,7 +241,7 @@ def _by_parameter(prefix: str) -> Callable[[Call], Found]:
 
 # KMS, directly and through other services
 
-# What using a customer's key through a service takes, by operation.
+# Actions that the use of a customer's key through a service needs, by operation.
 _KEY_ACTIONS = {
     "GetObject": ("Decrypt",),
     "PutObject": ("GenerateDataKey",),

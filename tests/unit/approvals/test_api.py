@@ -28,7 +28,7 @@ ROLE = "arn:aws:sts::123456789012:assumed-role/approver/session"
 
 
 class Function:
-    """The function, as far as the doors look at it."""
+    """The function, as far as the HTTP channels use it."""
 
     def __init__(self) -> None:
         self.ballots: list[tuple[str, Ballot]] = []

@@ -59,7 +59,7 @@ class PendingRun:
         self.port.script(f"POST {route}/logs", (201, {"ok": True, "runLog": {}}, {}))
 
     def script_user(self, user: dict[str, str]) -> None:
-        """Have Port know a person."""
+        """Let Port return a person."""
         path = user["email"].replace("@", "%40")
         self.port.script(f"GET /v1/users/{path}", (200, {"ok": True, "user": user}, {}))
 

@@ -29,7 +29,7 @@ REPAIR = {
 
 
 class Asking:
-    """A remediation that asks for the approval of a repair."""
+    """A remediation that requests the approval of a repair."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.sent: list[tuple[Approval, list[str], Any, str]] = []

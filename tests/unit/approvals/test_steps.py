@@ -178,7 +178,7 @@ def test_interrupted_request_is_shown_when_repeated(
     run: ApprovalRun,
 ) -> None:
     run.take("lock")
-    run.take("request")  # and then the machine did not get the answer
+    run.take("request")  # and then the answer to the machine was lost
 
     run.take("request")
 
@@ -310,7 +310,7 @@ def test_repeated_execution_succeeds_when_its_service_is_deleted(
 ) -> None:
     run.approved()
     run.take("execute")
-    # The change was to delete the service: its folder is gone.
+    # The change deleted the service, so its folder is missing.
     run.refusal = UserError("Service 'shop' is not in the services repository.")
 
     assert run.take("execute") == {"next": "Done"}

@@ -29,7 +29,7 @@ DEVOPS = Ballot("devops@acme.example", "APPROVE", "Port", "fine")
 
 
 class Approvals:
-    """Decisions with their table and bucket, and which waits were ended."""
+    """Decisions with their table and bucket, and a record of ended waits."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.store = ApprovalStore("approvals", "records")
@@ -47,7 +47,7 @@ class Approvals:
         self.decisions = Decisions(self.store, AuditTrail("audit"), port, self.policy_now)
 
     def ask_of(self, **changes: Any) -> None:
-        """Have the policy of now ask for other approvers."""
+        """Let the current policy require other approvers."""
         self.policy = POLICY | {"default": {"approval": APPROVAL | changes}}
 
     def policy_now(self) -> PolicyVersion:
@@ -322,7 +322,7 @@ def test_repeated_settle_resumes_machine_after_an_interruption(
 ) -> None:
     approvals.store.create(REQUEST, "")
     waiting = approvals.store.wait(REQUEST.id, "token-1", reminded=False)
-    # Cut off after the row was written.
+    # Interrupted after the row was written.
     approvals.store.save(waiting, settle(waiting, Status.CANCELLED, NOW))
 
     approvals.decisions.settle(REQUEST.id, Status.CANCELLED)

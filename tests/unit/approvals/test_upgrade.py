@@ -41,7 +41,7 @@ def test_released_machine_understands_every_step_answer(
     machine = read_machine(file)
     values = {"$.run_id": RUN_ID, "$$.Execution.Name": RUN_ID, "$$.Task.Token": "token-2"}
     event: dict[str, Any] = fill(machine.payloads[state], values)
-    run.approved()  # what is there to be asked, decided and carried out
+    run.approved()  # the changes to request, decide and carry out
 
     answer = run.take(**event)
 
@@ -113,5 +113,5 @@ def test_request_of_a_release_is_decided_and_asked_again(run: ApprovalRun, relea
     voted = run.decisions.decide(row["id"], Ballot("devops@acme.example", "APPROVE", "link"))
 
     assert (voted.status, voted.needed) == (Status.APPROVED, 1)
-    # Its hash has no environment, so that it approves no change of today.
+    # Its hash has no environment, so it approves no current change.
     assert run.take("execute") == {"next": "Request"}

@@ -28,13 +28,13 @@ REPLICAS = '"type": "number", "title": "Replicas"'
 
 
 def line_of(path: str, text: str) -> int:
-    """The line of a file of the acme catalog in which a text begins, counted from 1."""
+    """Return the line of a file of the acme catalog in which a text begins, from 1."""
     whole = read_folder(ACME)[path].decode()
     return whole.count("\n", 0, whole.index(text)) + 1
 
 
 def is_said(found: list[str], start: str, said: str) -> bool:
-    """Whether a fault begins and goes on like this."""
+    """Whether a fault begins and continues with these texts."""
     return any(fault.startswith(start) and said in fault for fault in found)
 
 
@@ -47,7 +47,7 @@ def test_repository_catalogs_have_no_fault() -> None:
         assert check_catalog(read_folder(folder)) == []
 
 
-# Each: file, text that is there, text in its place, what is said of the first line that differs.
+# Each: file, existing text, replacement, message about the first line that differs.
 STRUCTURE = [
     (RESOURCE, "health:", "helth:", "The key 'helth' is unknown. Did you mean 'health'?"),
     (CREATE, "metadata:", "meta:", "The key 'meta' is unknown. Did you mean 'metadata'?"),
@@ -129,7 +129,7 @@ def test_invalid_name_is_found(path: str, old: str, new: str, said: str) -> None
     assert is_said(found, f"{path}:{line_of(path, old)}: ", said), found
 
 
-# Each is found in another place than the change: there, what is said.
+# Each is found in another place than the change: that place, and the message.
 ELSEWHERE = [
     (CREATE, '  env: "{{ .inputs.env }}"\n', "", CREATE, "The part 'env' is missing."),
     (CONFIGURE, EDIT, 'port-{env}.json"\n    path: run_id', CONFIGURE, "itself writes 'run_id'"),
@@ -217,7 +217,7 @@ def test_refused_catalog_is_a_configuration_error() -> None:
 
 
 def second_kind(**changes: str) -> dict[str, bytes]:
-    """The acme catalog with a second kind of files elsewhere."""
+    """Return the acme catalog with a second kind of files elsewhere."""
     files = read_folder(ACME)
     resource = (
         'identifier: "{name}"\n'

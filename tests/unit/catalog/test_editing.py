@@ -8,7 +8,7 @@ from slipway.errors import DocumentRefused
 
 
 def edited(text: str, *edits: tuple[Any, ...], form: Any = "yaml") -> str:
-    """A text after edits, each the name of a method and its arguments."""
+    """Return a text after edits, each a method's name and its arguments."""
     document: Document = read_document(text, form)
     for method, *arguments in edits:
         document = getattr(document, method)(*arguments)

@@ -20,7 +20,7 @@ def target() -> Target:
 
 
 def edited(text: str, value: str = "x", **edits: Any) -> str:
-    """A file after edits of one path each."""
+    """Return a file after edits of one path each."""
     spec = UpdateFile.model_validate(
         {
             "operation": "update",

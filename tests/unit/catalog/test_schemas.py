@@ -34,7 +34,7 @@ def is_valid(name: str, value: Any) -> bool:
 
 
 def mutations(value: Any) -> list[Any]:
-    """The value with each key removed, renamed or given a value of another type."""
+    """Return the value with each key removed, renamed or given another type."""
     found: list[Any] = []
     if isinstance(value, dict):
         for key, inner in value.items():

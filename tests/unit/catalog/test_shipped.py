@@ -48,7 +48,7 @@ def text_of(plan: FilePlan, path: str) -> str:
 
 
 def service(common: str = "replicas: 2\n", **metadata: Any) -> Tree:
-    """The base branch with `my-service`."""
+    """Return the base branch with `my-service`."""
     said = {
         "identifier": "my-service",
         "environment": "Production",

@@ -111,7 +111,7 @@ class Delivery:
         change.carry_out(run)
 
     def asked_for(self, operation: str) -> Event:
-        """What is set as soon as Port is asked for an operation."""
+        """Return an event that is set when Port receives an operation."""
         asked = Event()
         self.port.fail = lambda name: asked.set() if name == operation else None
         return asked
@@ -211,7 +211,7 @@ def wait(event: Event) -> None:
 def test_entity_is_read_from_port_while_github_is_read(delivery: Delivery) -> None:
     delivery.planned = delivery.proposal(environment="Test", creates=True)
     asked = delivery.asked_for("get_entity")
-    # GitHub answers its first question only once Port was asked.
+    # GitHub answers its first query only after the request to Port.
     delivery.repository.before_opening = lambda: wait(asked)
 
     delivery.carry_out()
@@ -248,7 +248,7 @@ def test_run_shows_that_its_branch_is_taken(
     monkeypatch.setattr(delivery.repository, "propose", refuse)
     delivery.planned = delivery.proposal(environment="Test")
 
-    # Neither wrong nor for later: the consumer puts the run on hold.
+    # Neither a user error nor retryable: the consumer puts the run on hold.
     with pytest.raises(BranchTaken):
         delivery.carry_out()
 
@@ -397,7 +397,7 @@ def test_redelivery_leaves_the_run_to_its_ended_pull_request(
     set_policy({**POLICY, "rules": [{"actions": ["*"], "environments": ["*"]}]})
     delivery.carry_out()
     delivery.repository.put_pull(BRANCH, state)
-    # What the merged change has made of the base branch.
+    # The base branch after the merge.
     delivery.planned = NothingToDo(reason="It has 10 replicas already.")
     logged = list(delivery.port.logs)
 

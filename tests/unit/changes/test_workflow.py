@@ -56,7 +56,7 @@ class Restart:
         self.state("in_progress")
 
     def environment(self, name: str) -> None:
-        """The environment that the service's files say."""
+        """Set the environment in the service's files."""
         said = {"identifier": "shop", "blueprint": "service", "environment": name}
         files = {"portData.json": json.dumps(said), "common_values.json": '{"replicas": 2}'}
         entries = []
@@ -70,14 +70,14 @@ class Restart:
         self.github.script("GET /contents/apps/shop", (200, entries, {}))
 
     def workflow(self, *blobs: str) -> None:
-        """The content of the workflow's file, one answer after the other."""
+        """Set the content of the workflow's file, one answer after the other."""
         answers: list[Any] = [
             (200, {"type": "file", "path": FILE, "sha": blob}, {}) for blob in blobs
         ]
         self.github.script(WORKFLOW, *answers)
 
     def state(self, status: str, conclusion: str | None = None) -> None:
-        """What GitHub says of the workflow's run."""
+        """Set the state of the workflow's run on GitHub."""
         run = {
             "id": 9,
             "display_title": f"Restart shop ({RUN_ID})",
@@ -109,7 +109,7 @@ class Restart:
         change.carry_out(run)
 
     def wait(self) -> RetryableError:
-        """Deliver the run while the workflow has not ended."""
+        """Deliver the run while the workflow is running."""
         with pytest.raises(RetryableError) as caught:
             self.deliver()
         return caught.value

@@ -13,7 +13,7 @@ DELETE = f"DELETE /git/refs/heads/{BRANCH}"
 
 @pytest.fixture
 def github(github: FakeGitHub) -> FakeGitHub:
-    """An open pull request."""
+    """Provide an open pull request."""
     github.script("GET /pulls", (200, [github.pull], {}))
     github.script("GET /issues/7/comments", (200, [], {}))
     github.script(COMMENTS, (201, {"body": "Why"}, {}))

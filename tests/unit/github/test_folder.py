@@ -19,7 +19,7 @@ FOLDER = "GET /contents/apps/shop"
 
 
 def listed(github: FakeGitHub, path: str, size: int = 5, kind: str = "file") -> dict[str, Any]:
-    """An entry of the folder; its blob is its own path, in hexadecimal."""
+    """Make an entry of the folder; its blob is its path in hexadecimal."""
     sha = path.encode().hex()
     blob = {"sha": sha, "content": base64.b64encode(path.encode()).decode(), "encoding": "base64"}
     github.script(f"GET /git/blobs/{sha}", (200, blob, {}))

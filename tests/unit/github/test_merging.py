@@ -48,7 +48,7 @@ def graphql_error(message: str, kind: str | None = None, **headers: str) -> Answ
 
 @pytest.fixture
 def github(github: FakeGitHub, monkeypatch: pytest.MonkeyPatch) -> FakeGitHub:
-    """An open pull request that is the change, and that GitHub merges."""
+    """Provide an open pull request with the change, which GitHub merges."""
     monkeypatch.setattr(merging, "_PAUSE_SECONDS", 0.01)
     github.script(PULL, (200, pull(github), {}))
     github.script(MERGE, MERGED)
@@ -78,7 +78,7 @@ def outcome(github: FakeGitHub, retry_budget: float = 5.0, method: str = "auto")
 
 
 def refuse(github: FakeGitHub, state: str, reason: str = "Not yet.", **more: Any) -> None:
-    """Have GitHub refuse the merge and name the pull request's state."""
+    """Let GitHub refuse the merge and report the pull request's state."""
     github.script(MERGE, (405, {"message": reason}, {}))
     github.script(PULL, (200, pull(github, mergeable_state=state, **more), {}))
 

@@ -34,7 +34,7 @@ PAGE = "https://github.test/acme/services"
 
 @pytest.fixture(autouse=True)
 def empty(github: FakeGitHub) -> None:
-    """No issue is there; one can be made."""
+    """Provide no issue, and accept a new one."""
     github.script("GET /issues", (200, [], {}))
     opened = {"number": 5, "html_url": f"{PAGE}/issues/5", "body": ""}
     github.script("POST /issues", (201, opened, {}))
@@ -48,7 +48,7 @@ def asked(github: FakeGitHub) -> list[str]:
     return [route.replace(REPOSITORY, "", 1) for route in github.routes()]
 
 
-# -- hand over
+# -- escalation
 
 
 def escalate(github: FakeGitHub, body: str = f"ill\n{MARKER}", **more: Any) -> tuple[int, bool]:
@@ -168,7 +168,7 @@ def contents(text: str) -> Answer:
 
 
 def script_history(github: FakeGitHub, *parents_of_merge: str) -> None:
-    """A merged pull request of which `NEWEST` is the last commit that touched the service."""
+    """Provide a merged pull request whose `NEWEST` commit last changed the service."""
     pull = {
         "number": 12,
         "html_url": f"{PAGE}/pull/12",
@@ -234,7 +234,7 @@ def test_last_change_is_retryable_when_github_stays_down(github: FakeGitHub, rou
         repairs(github, retry_budget=0.2).last_change(SHOP)
 
 
-# -- roll back, without GitHub
+# -- rollback, without GitHub
 
 
 def folder(**texts: str) -> Snapshot:

@@ -126,7 +126,7 @@ def test_finished_pull_request_is_left_alone(
 def test_proposal_is_on_hold_when_the_branch_is_taken(
     github: FakeGitHub, answer: str, body: dict[str, Any], there: str
 ) -> None:
-    # The branch is not on the base branch, what is below it is.
+    # The branch is not on the base branch, but its parent commit is.
     below: Answer = (200, {"status": "ahead" if there == "branch" else "behind"}, {})
     github.script(f"GET /compare/main...{SHA}", below, (200, {"status": "behind"}, {}))
     github.script(answer, *([below] if "compare" in answer else []), (200, body, {}))
@@ -170,7 +170,7 @@ def test_foreign_pull_request_is_not_adopted(github: FakeGitHub, foreign: dict[s
 
 
 def test_recorded_pull_request_is_continued(github: FakeGitHub) -> None:
-    # Slipway's credentials are another user's by now.
+    # Slipway's credentials now belong to another user.
     github.script(LOOK, seen({**LABELLED, "viewerDidAuthor": False}))
 
     assert repository(github).propose(CHANGE, number=7, head=SHA).number == 7
@@ -192,7 +192,7 @@ def test_foreign_pull_request_is_not_found(github: FakeGitHub, foreign: dict[str
 
 
 def test_pull_request_with_a_foreign_commit_is_closed(github: FakeGitHub) -> None:
-    # GraphQL goes on after a failed field: the branch was made between query and mutations.
+    # GraphQL continues after a failed field: the branch appeared between query and mutations.
     theirs = {**NODE, "headRefOid": OTHER}
     made = {"createRef": None, "createCommitOnBranch": None}
     github.script(
@@ -319,7 +319,7 @@ def test_missing_repository_is_an_error(github: FakeGitHub) -> None:
 def test_refused_field_is_quoted(github: FakeGitHub, field: str) -> None:
     why = refused("Resource not accessible by integration", field, kind="FORBIDDEN")
     fields = ("createRef", "createCommitOnBranch", "createPullRequest")
-    # What needs the failed field fails as well.
+    # Fields that depend on the failed field fail as well.
     failed = dict.fromkeys(fields[fields.index(field) :])
     github.script(PROPOSE, proposed([why], **failed))
 
@@ -353,7 +353,7 @@ def test_folder_of_100000_files_accepts_a_change(github: FakeGitHub) -> None:
     assert repository(github).propose(replace(CHANGE, creates=False)).number == 7
 
 
-# -- failures that pass
+# -- transient failures
 
 
 TWICE = {("Propose", "Propose"), ("Decorate", "Decorate")}
@@ -372,7 +372,7 @@ def test_proposal_repeats_its_query(github: FakeGitHub, operation: str, failure:
 
     assert repository(github).propose(CHANGE).number == 7
 
-    # What changes something is never sent twice without a look in between.
+    # A mutation is never sent twice without a query in between.
     assert not TWICE & set(pairwise(github.operations()))
 
 
@@ -440,7 +440,7 @@ def test_rate_limit_beyond_the_retry_budget_returns_a_retry_time(
     github: FakeGitHub, status: int, message: str, headers: dict[str, str]
 ) -> None:
     if "X-RateLimit-Reset" in headers:
-        # Only now: the tests before this one took their time.
+        # Computed here, because earlier tests take time.
         headers = {**headers, "X-RateLimit-Reset": str(int(time.time()) + 900)}
     github.script(PROPOSE, (status, {"message": message}, headers))
 

@@ -26,7 +26,7 @@ PAGE = "https://github.test/acme/services"
 
 @pytest.fixture(autouse=True)
 def empty(github: FakeGitHub) -> None:
-    """No run is there; one can be made."""
+    """Provide no run, and accept a new one."""
     github.script(RUNS, (200, {"total_count": 0, "workflow_runs": []}, {}))
     github.script(DISPATCH, (204, b"", {}))
 

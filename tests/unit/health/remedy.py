@@ -33,26 +33,26 @@ Answer = dict[str, Any]
 
 
 def policy(**changes: Any) -> bytes:
-    """A quick policy that restarts, unless said otherwise, as a document."""
+    """Make a policy document with short times that restarts by default."""
     known: dict[str, Any] = {"strategies": [{"kind": "restart", "wait_seconds": 5}]}
     return make_policy(**(known | changes)).model_dump_json().encode()
 
 
 def port_data(**changes: str) -> str:
-    """The service's reviewed `portData.json`."""
+    """Return the service's reviewed `portData.json`."""
     said = {"identifier": SERVICE, "blueprint": "service", "environment": "Test"}
     return json.dumps(said | changes)
 
 
 def remedy_repository() -> FakeRepository:
-    """The services repository with the files of the service."""
+    """Make the services repository with the files of the service."""
     repository = FakeRepository(service=SERVICE)
     repository.folder = {"portData.json": port_data(), "common_values.json": '{"replicas": 2}'}
     return repository
 
 
 class World:
-    """The service, those who change it, and the executions that look after it.
+    """The service, other writers, and the remediation executions.
 
     Attributes:
         now: the time.
@@ -99,10 +99,10 @@ class World:
         )
         self._queue = queue
 
-    # -- what others do
+    # -- actions of others
 
     def set_policy(self, **changes: Any) -> None:
-        """Store a policy that restarts, unless said otherwise."""
+        """Store a policy that restarts by default."""
         boto3.client("s3").put_object(
             Bucket="records", Key="policy/remediation.json", Body=policy(**changes)
         )
@@ -115,16 +115,16 @@ class World:
         return changed(before, self.port.entities[SERVICE], self.now)
 
     def deliver(self, *values: Any) -> dict[str, Any]:
-        """Give records to the watch, as one batch."""
+        """Deliver records to the health checker as one batch."""
         return self.read(self.event(*values))
 
     @staticmethod
     def read(event: dict[str, Any]) -> dict[str, Any]:
-        """Give an event to the watch; the same one twice is a redelivery."""
+        """Give an event to the health checker; the same event again is a redelivery."""
         return ChangeConsumer(load(SubscriptionsConfig)).handle(event)
 
     def event(self, *values: Any) -> dict[str, Any]:
-        """An event of the event source mapping: bytes as they are, anything else as JSON."""
+        """Make an event of the event source mapping: bytes unchanged, anything else as JSON."""
         records = []
         by_automation = self.partition == AUTOMATIONS
         for given in values:
@@ -144,12 +144,12 @@ class World:
         return {"eventSource": "SelfManagedKafka", "records": {self.partition: records}}
 
     def become_unhealthy(self, status: str = "Degraded") -> "Machine":
-        """The service is said to be ill; the execution that looks after it."""
+        """Report the service as unhealthy; return the execution that starts."""
         self.deliver(self.change(health_status=status))
         return self.machine()
 
     def decision(self, *, granted: bool) -> dict[str, Any]:
-        """What people decided just now."""
+        """Return a decision that people made just now."""
         shown = self.row.state.shown or ()
         return {
             "granted": granted,
@@ -158,10 +158,10 @@ class World:
             "change_hash": repair_hash(KEY, self.row.owner, shown),
         }
 
-    # -- what came of it
+    # -- results
 
     def machine(self) -> "Machine":
-        """The execution that is at work."""
+        """Return the running execution."""
         return Machine(self, self.row.execution or "")
 
     @property
@@ -184,7 +184,7 @@ class World:
         return item["Item"]["owner"]["S"] if "Item" in item else None
 
     def alerts(self) -> list[str]:
-        """What people were told since this was last asked."""
+        """Return the alerts since the last call."""
         told: list[str] = []
         while True:
             answer = boto3.client("sqs").receive_message(
@@ -220,7 +220,7 @@ class Machine:
         self.path: list[str] = []
 
     def take(self, step: str, **event: Any) -> Answer:
-        """Take a step of the function."""
+        """Run a step of the function."""
         payload = {
             "schema_version": 1,
             "step": step,
@@ -231,7 +231,7 @@ class Machine:
         return dict(json.loads(json.dumps(answer)))
 
     def advance(self, *, crash: bool = False) -> str:
-        """Enter the next state; `crash`: it did its work, but the answer was lost.
+        """Enter the next state; with `crash` it does its work, but its answer is lost.
 
         Returns:
             What comes then.
@@ -264,7 +264,7 @@ class Machine:
         return self.next
 
     def until(self, *states: str, most: int = 400) -> "Machine":
-        """Go on until one of these states comes next."""
+        """Run until one of these states is next."""
         for _ in range(most):
             if self.next in states:
                 return self
@@ -272,12 +272,12 @@ class Machine:
         raise AssertionError(f"none of {states} within {most} states: {self.path[-9:]}")
 
     def run(self) -> "Machine":
-        """Go on to the end."""
+        """Run to the end."""
         return self.until("Done")
 
 
 def with_own_run(value: Any, number: int) -> Any:
-    """A change as an automation publishes it, by a run of its own."""
+    """Make a change that an automation publishes by a run of its own."""
     match value:
         case {"resourceType": "entity", "context": dict(context)}:
             return {**value, "context": {**context, "automationRunId": own_run(number)}}
@@ -285,7 +285,7 @@ def with_own_run(value: Any, number: int) -> Any:
 
 
 def own_run(number: int) -> str:
-    """The automation's run for the record at an offset."""
+    """Return the automation's run for the record at an offset."""
     return f"r_{number:016}"
 
 
@@ -296,7 +296,7 @@ def changed(
     blueprint: str = "service",
     entity: str = SERVICE,
 ) -> dict[str, Any]:
-    """The value of a record on the change log."""
+    """Make the value of a record on the change log."""
 
     def side(properties: dict[str, Any] | None) -> dict[str, Any] | None:
         if properties is None:
@@ -321,7 +321,7 @@ def changed(
 
 
 def executions(machine: str = MACHINE) -> dict[str, Any]:
-    """The executions of a state machine: name → input."""
+    """Return the executions of a state machine: name → input."""
     states = boto3.client("stepfunctions")
     found = states.list_executions(stateMachineArn=machine)["executions"]
     return {
@@ -337,5 +337,5 @@ def seconds(number: float) -> timedelta:
 
 
 def ill_until_restarted(world: World) -> Callable[[], Finding]:
-    """Ill until a restart was asked for."""
+    """Make a service that is unhealthy until a restart was requested."""
     return lambda: HEALTHY if world.github.restarted else UNHEALTHY

@@ -20,7 +20,7 @@ REASON = "No repair is left to try."
 
 @pytest.fixture
 def queue(aws: None) -> str:
-    """A queue that gets the alerts, with their subjects."""
+    """Make a queue that receives the alerts, with their subjects."""
     url = boto3.client("sqs").create_queue(QueueName="people")["QueueUrl"]
     arn = "arn:aws:sqs:eu-west-1:123456789012:people"
     boto3.client("sns").subscribe(TopicArn=TOPIC, Protocol="sqs", Endpoint=arn)
@@ -100,7 +100,7 @@ def test_slack_post_returns_false_when_the_redirect_is_invalid() -> None:
 
         assert post(f"{slack.url}/hook", {"text": "t"}) is False
 
-    gc.collect()  # So that the socket is this test's.
+    gc.collect()  # This closes the socket within the test.
 
 
 def test_slack_message_escapes_mentions_and_links() -> None:

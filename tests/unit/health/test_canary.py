@@ -27,7 +27,7 @@ def canary() -> Iterator[Server]:
 
 
 def found(url: str, canary: str | None, *ports: int) -> tuple[str, str]:
-    """State and kind of the finding."""
+    """Return state and kind of the finding."""
     limits = ProbeLimits.model_validate(
         {
             "allowed_cidrs": ANYWHERE,

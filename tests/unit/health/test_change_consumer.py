@@ -45,7 +45,7 @@ def world(world: World, request: pytest.FixtureRequest) -> World:
 
 
 def degraded(second: float = 0, service: str = SERVICE, **properties: Any) -> dict[str, Any]:
-    """A service becomes Degraded, so many seconds after the beginning."""
+    """Make a record of a service that becomes Degraded, a number of seconds after the start."""
     after = {"health_status": "Degraded", "environment": "Test", **properties}
     at = BEGIN + timedelta(seconds=second)
     return changed({"health_status": "Healthy"}, after, at, entity=service)
@@ -62,7 +62,7 @@ def subscribe(monkeypatch: pytest.MonkeyPatch, *entries: dict[str, Any]) -> None
 
 
 def skipped(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """The reasons of the metrics that were written."""
+    """Return the reasons of the emitted metrics."""
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     return [line["reason"] for line in lines if "ChangeSkipped" in line]
 
@@ -240,7 +240,7 @@ def test_irrelevant_records_are_skipped_and_counted(
 
 
 def poisoned_batch(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any] | None]:
-    """Changes of ten services; nothing can be started for one, which changes twice."""
+    """Make changes of ten services; one, with two changes, cannot start an execution."""
     real = admission.launch
 
     def launch(store: Any, machine_arn: str, record: Any) -> None:

@@ -24,7 +24,7 @@ ENTITY: dict[str, Any] = {
 def record(
     before: dict[str, Any] | None = None, after: dict[str, Any] | None = None, **changes: Any
 ) -> dict[str, Any]:
-    """A record in which properties change from `before` to `after`."""
+    """Make a record in which properties change from `before` to `after`."""
 
     def entity(properties: dict[str, Any] | None, updated_at: str) -> dict[str, Any] | None:
         if properties is None:
@@ -213,7 +213,7 @@ def test_deeply_nested_record_is_skipped_without_an_error() -> None:
 
     assert isinstance(read, Skipped)
     assert "nested" in read.sentence
-    # Taken apart here: the interpreter would do it by recursion.
+    # Dismantled here, because the interpreter would do it by recursion.
     while deep:
         deep = deep.pop()
 

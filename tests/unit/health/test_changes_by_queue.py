@@ -15,7 +15,7 @@ QUEUE = "slipway-health_checker.fifo"
 
 
 def queued(*values: object, first: int = 10**19) -> dict[str, Any]:
-    """An event of the queue, whose sequence numbers are those of SQS."""
+    """Make an event of the queue, with sequence numbers as SQS has them."""
     return {
         "Records": [
             {

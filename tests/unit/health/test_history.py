@@ -34,7 +34,7 @@ def limits() -> dict[str, int]:
 
 
 def events(states: dict[str, dict[str, Any]], cycle: list[str]) -> int:
-    """Count a cycle's events, if the machine may take it."""
+    """Count a cycle's events, if the machine can take the cycle."""
     for name, following in zip(cycle, [*cycle[1:], cycle[0]], strict=True):
         choices = [choice["Next"] for choice in states[name].get("Choices", [])]
         assert following in [states[name].get("Next"), *choices]

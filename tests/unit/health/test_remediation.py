@@ -36,7 +36,7 @@ from tests.unit.health.story import (
 SECOND = timedelta(seconds=1)
 
 
-# -- looking
+# -- probes
 
 
 def test_degraded_service_that_answers_is_corrected_to_healthy() -> None:
@@ -48,7 +48,7 @@ def test_degraded_service_that_answers_is_corrected_to_healthy() -> None:
 
 
 def test_completed_deployment_is_healthy_and_synced() -> None:
-    # Ill for as long as it starts up, which the window for it bears.
+    # Unhealthy during its start, which the start-up window allows.
     story = Story(
         make_state(found="Progressing", status="Progressing"),
         make_policy(),
@@ -78,7 +78,7 @@ def test_next_probe_waits_for_its_interval() -> None:
     assert isinstance(next_step(state, make_policy(), BEGIN + SECOND), Probe)
 
 
-# -- repairing
+# -- repairs
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_remediation_escalates_after_every_attempt_fails() -> None:
     assert "restart: tried 2 of 2 times" in end.reason
     assert story.kinds == ["restart", "restart", "scale_up", "scale_up", "roll_back"]
     assert [repair.attempt for _, repair in story.repairs] == [1, 2, 1, 2, 1]
-    # The files still say two: the machine reads them again, this story does not.
+    # The files still have two replicas: the machine reads them again, this story does not.
     assert [repair.replicas for _, repair in story.repairs[2:4]] == [5, 5]
 
 
@@ -201,7 +201,7 @@ def test_scale_up_is_skipped_when_replicas_cannot_increase(replicas: int | None,
     assert story.repairs == []
 
 
-# -- what stands against a repair
+# -- obstacles to a repair
 
 
 def test_only_restart_is_tried_when_the_service_is_locked() -> None:
@@ -415,7 +415,7 @@ def test_remediation_continues_after_the_hourly_limit_cools_down() -> None:
 
 def test_remediation_is_not_cooled_down_by_its_own_repairs() -> None:
     def do(story: Story, repair: Repair) -> Outcome:
-        # The table of interventions, read again, has this one too.
+        # The table of interventions also contains this one.
         story.state = story.state.model_copy(
             update={"interventions": (*story.state.interventions, story.now)}
         )

@@ -21,7 +21,7 @@ FIRST, SECOND = execution_name(KEY, 1), execution_name(KEY, 2)
 STATUS = "health_status"
 
 
-# -- the ordinary ways
+# -- normal operation
 
 
 def test_deployed_service_becomes_healthy_and_synced(
@@ -59,7 +59,7 @@ def test_restarted_service_is_healthy_and_names_the_repair(
     assert world.entity["health_detail"] == "The service answers again after: restart."
     assert world.github.restarted == [f"{FIRST}-1"]
     assert len(world.row.interventions) == 1
-    assert machine.path.count("Repair") == 2  # The start, and a look at what came of it.
+    assert machine.path.count("Repair") == 2  # The start, and a check of its result.
     assert world.alerts() == []
 
 

@@ -19,7 +19,7 @@ FIRST, SECOND = execution_name(KEY, 1), execution_name(KEY, 2)
 STATUS = "health_status"
 
 
-# -- crashes and others at work
+# -- crashes and other executions
 
 
 def test_repeated_finding_counts_once(

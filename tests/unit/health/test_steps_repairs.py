@@ -291,7 +291,7 @@ def test_first_decision_stays_when_another_is_recorded(world: World) -> None:
     assert world.row.state.decision.granted
 
 
-# -- hand-over
+# -- escalation
 
 
 def test_escalation_lists_every_attempt(

@@ -204,7 +204,7 @@ def test_sweep_handler_routes_a_stop_event_by_its_machine(
     assert told == [expected]
 
 
-# -- the sweep: what EventBridge did not tell
+# -- the sweep: events that EventBridge did not deliver
 
 
 def test_active_remediations_omit_those_without_an_execution(

@@ -40,7 +40,7 @@ def test_one_token_serves_two_calls(port: Port) -> None:
         (10_800, 0.5, 10_601, False),
         (10_800, 0.5, 10_651, True),
         (10_800, 0, 10_799, False),
-        # Near its end, Port gives the same token again: not once for each call.
+        # Near its expiry Port returns the same token, so the client does not renew it on each call.
         (59, 1, 29, False),
         (59, 1, 30, True),
         (59, 0, 60, True),

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.waits
 USER_PATH = "/v1/users/devops%40acme.example"
 TEAM_PATH = "/v1/teams/devops"
 SEARCH = "POST /v1/entities/search"
-# As Port's OpenAPI description has it: https://docs.port.io/api-reference/get-a-user
+# From Port's OpenAPI description: https://docs.port.io/api-reference/get-a-user
 USER = {
     "id": "auth0|1",
     "email": "devops@acme.example",

@@ -15,7 +15,7 @@ WHEN = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 
 
 def signed(text: str = '{"a":1,"headers":{}}', secret: str = SECRET, at: datetime = WHEN) -> str:
-    """The message with its two headers in it, everything else as it was."""
+    """Add the two signature headers to a message, and change nothing else."""
     timestamp = int(at.timestamp())
     header = json.dumps(
         {"X-Port-Signature": sign(text, secret, timestamp), "X-Port-Timestamp": timestamp}

@@ -27,7 +27,7 @@ from tests.unit.reports.world import (
 )
 
 pytestmark = pytest.mark.waits
-# Apostrophes, which the reader by regular expressions took for a text over several lines.
+# Apostrophes, which a reader by regular expressions would read as multi-line text.
 APOSTROPHE = (
     "description: the customer's basket\nargs:\n  - --verbose\nimage:\n  tag: 1.4.0\nreplicas: 2\n"
 )
@@ -459,7 +459,7 @@ def test_deleted_user_is_not_named(world: World) -> None:
     assert world.run["summary"].startswith("Pull request #12 was closed without a merge. ")
 
 
-# -- what is not reported
+# -- pull requests that are not reported
 
 
 @pytest.mark.parametrize(
@@ -566,7 +566,7 @@ def test_foreign_404_is_retried_later(world: World, call: str) -> None:
 
 
 def repair(world: World, kind: str, **changes: Any) -> None:
-    """The merged pull request of a repair of a service that is there."""
+    """Make the merged pull request of a repair of an existing service."""
     world.entities[SERVICE] = deployed(health_status="Degraded", replicas=2, image_tag="2.0.0")
     world.commit({"image": {"tag": "1.4.0"}, "replicas": 3})
     head = {"ref": f"slipway/{kind}/{'a' * 32}-3-1", "repo": {"id": 7}}
@@ -629,7 +629,7 @@ def test_repair_of_a_deleted_service_is_left_alone(world: World) -> None:
 
 
 def adoption(world: World, key: str = f"service/{SERVICE}", **changes: Any) -> None:
-    """The merged pull request that adds the metadata of a service that was there before."""
+    """Make the merged pull request that adds the metadata of an existing service."""
     world.commit(port_data={**PORT_DATA, "run_id": "adopted"})
     world.pull(head={"ref": f"slipway/adopt/{key}", "repo": {"id": 7}}, **changes)
 
@@ -643,7 +643,7 @@ def test_merged_adoption_writes_the_entity(world: World) -> None:
     assert "entity is up to date" in outcome.message
     assert world.properties["owner"] == "dev@acme.example"
     assert world.properties["replicas"] == 2
-    # So that Slipway has a first look at it.
+    # This status lets Slipway run a first health check.
     assert world.properties["health_status"] == "Progressing"
     assert world.properties["pr_url"] == PR_URL
     assert not any("/actions/runs" in call for call in world.calls)

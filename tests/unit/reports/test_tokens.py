@@ -6,7 +6,7 @@ from slipway.reports.tokens import Renewed
 
 
 class Source:
-    """Something to look up, and a clock."""
+    """A value to look up, and a clock."""
 
     def __init__(self) -> None:
         self.now = 0.0

@@ -58,7 +58,7 @@ def message(**changes: Any) -> dict[str, Any]:
 
 
 def event(*values: object, timestamp: int = NOW) -> dict[str, Any]:
-    """An event of a self-managed Kafka event source with one partition."""
+    """Make an event of a self-managed Kafka event source with one partition."""
     records = []
     for offset, value in enumerate(values):
         raw = value if isinstance(value, bytes) else json.dumps(value).encode()
@@ -82,7 +82,7 @@ def event(*values: object, timestamp: int = NOW) -> dict[str, Any]:
 
 @dataclass
 class Scene:
-    """Port, and what the function did."""
+    """Port, and the actions of the function."""
 
     port: ScriptedServer
     log: io.StringIO
@@ -363,7 +363,7 @@ def test_run_goes_on_hold_and_fails_only_its_record_after_a_bug(
 
 
 def poisoned_batch(scene: Scene) -> dict[str, Any]:
-    """An event with ten runs, of which the function crashes on the fourth."""
+    """Make an event with ten runs, of which the fourth crashes the function."""
     runs = [f"r_{number}" for number in range(10)]
     for run_id in runs:
         route = f"/v1/actions/runs/{run_id}"
@@ -479,7 +479,7 @@ def test_run_shows_that_its_function_is_killed_repeatedly(
     scene: Scene, capsys: pytest.CaptureFixture[str], killed: int, is_said: bool
 ) -> None:
     for _ in range(killed):
-        # A process that is killed does not get to note its end.
+        # A killed process cannot record its end.
         Ledger("runs").open(parse(message()))
 
     assert scene.consume(event(message())) == DONE
@@ -617,7 +617,7 @@ def test_secret_input_is_decrypted_for_the_function_and_masked(
 
 
 def replayed(scene: Scene, *values: object, timestamp: int = NOW) -> list[tuple[str, str]]:
-    """What came of each record, and why."""
+    """Return the outcome of each record, and its reason."""
     answer = scene.consume({**event(*values, timestamp=timestamp), "replay": True})
     return [(each["outcome"], each["why"]) for each in answer["replayed"]]
 
@@ -685,7 +685,7 @@ def test_replayed_run_gets_a_new_retry_budget(
 
     assert (outcome, why[:20]) == ("later", "GitHub asks to wait.")
     found = row("runs", run_id=RUN_ID) or {}
-    # Each execution has a name of its own, and the wait begins small again.
+    # Each execution has its own name, and the wait starts small again.
     assert found["postponed"] == 3
     resume_at = datetime.fromisoformat(found["resume_at"])
     assert 20 < (resume_at - before).total_seconds() < 60

@@ -19,7 +19,7 @@ DEVELOPER = {"id": "auth0|1", "email": "dev@acme.example", "status": "ACTIVE"}
 
 
 def queued(*values: object) -> dict[str, Any]:
-    """An event of the function's SQS queue."""
+    """Make an event of the function's SQS queue."""
     return {
         "Records": [
             {
@@ -37,7 +37,7 @@ def queued(*values: object) -> dict[str, Any]:
 
 @pytest.fixture
 def unheard(scene: Scene) -> Scene:
-    """A run that dev@acme.example executed, and whose message never came."""
+    """Make a run of dev@acme.example whose message never arrived."""
     set_run(
         scene,
         blueprint={"identifier": "service"},

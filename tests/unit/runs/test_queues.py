@@ -33,7 +33,7 @@ def receive(url: str) -> list[Any]:
 
 
 def as_lambda_gives_it(message: Any, arn: str = ARN) -> dict[str, Any]:
-    """A received message in the shape of an event source mapping."""
+    """Convert a received message to the shape of an event source mapping."""
     return {
         "messageId": message["MessageId"],
         "body": message["Body"],

@@ -23,7 +23,7 @@ MESSAGE = {"action": "create_service", "resourceType": "run", "context": {"runId
 
 @pytest.fixture
 def queue() -> str:
-    """The queue of `create_service`, and Port's secret."""
+    """Provide the queue of `create_service`, and Port's secret."""
     boto3.client("secretsmanager").create_secret(
         Name="slipway/port",
         SecretString=json.dumps({"client_id": "id", "client_secret": SECRET}),

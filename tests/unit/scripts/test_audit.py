@@ -28,7 +28,7 @@ def look_up(
     ignored: str = "",
     environment: dict[str, str] | None = None,
 ) -> Any:
-    """Run the audit; `python` is said of every lock file, `known` of what must be vulnerable."""
+    """Run the audit; `python` is the answer for every lock file, `known` for a known advisory."""
 
     def pip_audit(_program: Path, _url: str, lock: Path) -> Any:
         return _python(known=known) if lock.name == "known.txt" and python is not None else python

@@ -54,13 +54,13 @@ def use_uv(root: Path, monkeypatch: pytest.MonkeyPatch, script: str = FAKE_UV) -
     folder = root / "build/uv/bin"
     put(root, {"build/uv/bin/uv": script})
     (folder / "uv").chmod(0o755)
-    # Found before the machine's own uv.
+    # It takes precedence over the machine's own uv.
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
 
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository with one function and a uv that installs one package."""
+    """Make a repository with one function and a uv that installs one package."""
     root = tmp_path / "repository"
     put(
         root,
@@ -155,7 +155,7 @@ def test_distribution_without_licence_is_refused(tmp_path: Path, metadata: str) 
 
 def test_own_layer_names_its_lgpl_part(tmp_path: Path) -> None:
     locked = (REPOSITORY / "requirements/layer.txt").read_text()
-    # The environment of the tests has what the layer has.
+    # The environment of the tests contains the layer's packages.
     for name in re.findall(r"^([\w-]+)==", locked, re.MULTILINE):
         metadata = next(file for file in files(name) or () if file.name == "METADATA").locate()
         folder = Path(str(metadata)).parent

@@ -98,7 +98,7 @@ def test_check_names_unmatched_actions_and_rules(tmp_path: Path) -> None:
 
 
 def table_of(output: str) -> list[list[str]]:
-    """The cells of the rows below the heading."""
+    """Return the cells of the rows below the heading."""
     return [
         [cell.strip() for cell in line.strip("│").split("│")]
         for line in output.splitlines()
@@ -209,7 +209,7 @@ def test_preview_is_refused(tmp_path: Path, action: str, inputs: object, said: s
 
 
 def spent(*arguments: object) -> float:
-    """The processor time of this Python with these arguments, in seconds."""
+    """Return the processor time of this Python with these arguments, in seconds."""
     before = os.times()
     command = [sys.executable, *map(str, arguments)]
     subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
@@ -222,7 +222,7 @@ def spent(*arguments: object) -> float:
 
 
 def test_preview_is_quick(tmp_path: Path) -> None:
-    # A second of a machine on which boto3 imports in 0.3 s; compared, so that any machine will do.
+    # One second where boto3 imports in 0.3 s; a ratio, so that the machine does not matter.
     preview = ["-m", "scripts.catalog", "preview", "create_bucket", "--inputs"]
 
     longest = 3.3 * max(spent("-c", "import boto3") for _ in range(2))

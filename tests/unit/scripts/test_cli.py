@@ -83,7 +83,7 @@ def test_table_is_complete_without_a_terminal(capsys: pytest.CaptureFixture[str]
 
 @pytest.fixture
 def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of a running sandbox, in an environment that names no installation."""
+    """Make a folder of a running sandbox, and an environment without an installation."""
     for name in list(os.environ):
         if name.startswith(("AWS_", "PORT_")):
             monkeypatch.delenv(name)

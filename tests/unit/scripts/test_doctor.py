@@ -74,7 +74,7 @@ def repository(server: ScriptedServer, **fields: Any) -> None:
 
 
 def one(check: Check, installation: Installation) -> Result:
-    """What a check finds about the only repository."""
+    """Return a check's result for the only repository."""
     found = check(installation)
     assert isinstance(found, list)
     (result,) = found
@@ -312,7 +312,7 @@ def test_token_is_fine_only_with_push_permission(
 
 @pytest.fixture(scope="module")
 def key() -> str:
-    """The private key of an App."""
+    """Return the private key of an App."""
     made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     return made.private_bytes(
         serialization.Encoding.PEM,
@@ -322,7 +322,7 @@ def key() -> str:
 
 
 def of_app(installation: Installation, key: str, **changes: str) -> Installation:
-    """The installation, with an App instead of the token."""
+    """Return the installation with an App instead of the token."""
     app = {"APP_ID": "1", "INSTALLATION_ID": "2", "PRIVATE_KEY": key, **changes}
     settings = {f"GITHUB_{name}": value for name, value in app.items()}
     given = {**installation.settings, **settings}
@@ -381,7 +381,7 @@ def test_invisible_repository_is_a_fault(
 
 
 def of_three(installation: Installation, **pay: Any) -> Installation:
-    """The acme installation: three keys, two repositories."""
+    """Return the acme installation: three keys, two repositories."""
     given = {
         "pay": {"name": "acme/pay", **pay},
         "shop": {"name": "acme/services", "base_branch": "trunk"},
@@ -467,7 +467,7 @@ def test_merged_branches_are_fine_only_when_deleted(
 
 
 def workflows(server: ScriptedServer, **changes: bytes) -> None:
-    """The workflows on the default branch, by default as in the template."""
+    """Provide the workflows on the default branch, by default those of the template."""
     repository(server, default_branch="main")
     for path in (github.REPORT_WORKFLOW, ".github/workflows/slipway-restart.yml"):
         kind = path.removeprefix(".github/workflows/slipway-").removesuffix(".yml")
@@ -520,7 +520,7 @@ RUN_RULES = f"{REPOSITORY}/rules/branches/{github.RUN_BRANCH}"
 def protect(
     server: ScriptedServer, *, ruleset: bool | None = None, classic: dict[str, Any] | None = None
 ) -> None:
-    """A base branch with a ruleset (that dismisses or not), or with a branch protection."""
+    """Protect the base branch with a ruleset (dismissing or not) or a branch protection."""
     repository(server)
     parameters = {"dismiss_stale_reviews_on_push": ruleset}
     rules = [{"type": "pull_request", "parameters": parameters}] if ruleset is not None else []
@@ -567,7 +567,7 @@ def test_base_branch_without_such_protection_is_a_fault(
 
 
 def require_signatures(server: ScriptedServer, *, by_ruleset: bool, **settings: Any) -> None:
-    """A base branch that requires signed commits."""
+    """Require signed commits on the base branch."""
     repository(server, **settings)
     rules = [{"type": "required_signatures"}] if by_ruleset else []
     server.script(RULES, (200, rules, {}))
@@ -748,7 +748,7 @@ POLICY = {
 
 
 def deployed(server: ScriptedServer, policy: dict[str, Any], **changes: str) -> None:
-    """The shipped catalog as it is deployed, with texts in the place of others, and a policy."""
+    """Deploy the shipped catalog with replaced texts, and a policy."""
     files = {**read_folder(SHIPPED), **{path: text.encode() for path, text in changes.items()}}
     stored = {path: base64.b64encode(data).decode() for path, data in files.items()}
     variables = {

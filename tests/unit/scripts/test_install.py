@@ -347,7 +347,7 @@ def test_missing_secret_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 class Doctor:
-    """A doctor who finds some faults."""
+    """A doctor that finds some faults."""
 
     def __init__(self, *faults: str) -> None:
         self.stdout = json.dumps(

@@ -33,7 +33,7 @@ IDENTIFIERS = [
 
 
 class FakePort(ThreadingHTTPServer):
-    """Blueprints and actions as Port keeps them: it adds fields of its own to each."""
+    """Blueprints and actions as Port stores them: with further fields of its own."""
 
     daemon_threads = True
 
@@ -47,7 +47,7 @@ class FakePort(ThreadingHTTPServer):
 
     @property
     def record(self) -> dict[str, Any]:
-        """What was installed last."""
+        """Return what was installed last."""
         entity = self.objects["/v1/blueprints/slipway_setup/entities/installed"]
         found: dict[str, Any] = entity["properties"]["definitions"]
         return found
@@ -228,7 +228,7 @@ def test_update_keeps_additions_of_the_organisation(port: FakePort, env_file: Pa
 def test_added_input_of_the_organisation_stays_in_the_form(port: FakePort, env_file: Path) -> None:
     invoke(env_file, "--apply")
     inputs = port.objects["/v1/actions/upscale_service"]["trigger"]["userInputs"]
-    # As it was installed before there was a dry run.
+    # The action before it had a dry-run input.
     del inputs["properties"]["dry_run"]
     inputs["properties"]["ticket"] = {"type": "string"}
     inputs |= {"order": ["ticket", "step"], "required": ["ticket"]}
@@ -367,12 +367,12 @@ def test_malformed_env_file_is_refused(tmp_path: Path, text: str) -> None:
         read_settings(file)
 
 
-# -- what was installed before
+# -- earlier installations
 
 
 @pytest.fixture
 def definitions(monkeypatch: pytest.MonkeyPatch) -> port_definitions.Definitions:
-    """What is to be installed: the list may be changed."""
+    """Return the definitions to install, as a list that tests change."""
     found = port_definitions.load_definitions()
     monkeypatch.setattr(port_setup, "load_definitions", lambda *_: list(found))
     return found
@@ -517,7 +517,7 @@ def test_company_catalog_replaces_the_shipped_catalog(port: FakePort, env_file: 
     properties = port.objects["/v1/blueprints/service"]["schema"]["properties"]
     assert "cost_center" in properties
     assert "project" not in properties
-    # Its entities would go with it.
+    # Its entities would be deleted with it.
     assert "/v1/blueprints/bucket" in port.objects
     assert "Nothing to change" in invoke(env_file, "--apply", f"--catalog={ACME}")[1]
 

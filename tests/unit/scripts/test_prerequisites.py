@@ -14,7 +14,7 @@ TOOLS = ("awk", "basename", "cat", "df", "dirname", "git", "sed", "sh")
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A fresh clone's scripts, with a PATH that has everything but Terraform."""
+    """Make a fresh clone's scripts, and a PATH that lacks only Terraform."""
     (tmp_path / "scripts").mkdir()
     for name in ("install", "prerequisites", "setup", "sandbox", "_run"):
         shutil.copy(ROOT / "scripts" / name, tmp_path / "scripts")
@@ -123,7 +123,7 @@ def test_down_succeeds_in_a_fresh_clone(clone: Path) -> None:
 
 
 def test_down_succeeds_when_setup_was_interrupted(clone: Path) -> None:
-    # As when dependencies are missing, but the program is there.
+    # The program exists, but its dependencies are missing.
     (clone / "sandbox" / ".venv" / "bin").mkdir(parents=True)
     put(clone, "sandbox", "exit 1")
     (clone / "bin" / "sandbox").rename(clone / "sandbox" / ".venv" / "bin" / "sandbox")

@@ -30,7 +30,7 @@ CHANGELOG = """# Changelog
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A repository whose version 0.2.0 can be released, as far as checks go."""
+    """Make a repository whose version 0.2.0 passes the release checks."""
     root = tmp_path / "repository"
     root.mkdir()
     (root / "CHANGELOG.md").write_text(CHANGELOG)

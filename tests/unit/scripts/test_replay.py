@@ -67,7 +67,7 @@ def stored(prefix: str) -> list[str]:
 
 
 class World:
-    """An installation whose function answers as a test says."""
+    """An installation whose function answers as scripted."""
 
     def __init__(self, server: ScriptedServer) -> None:
         self.server = server
@@ -124,7 +124,7 @@ def test_list_shows_each_failed_record_and_no_running_execution(
 
     found = world.held()
 
-    # moto's execution runs: it is not held. The run of two records is, twice.
+    # moto's execution runs, so it is not on hold. The run with two records is, twice.
     assert [(each.source, each.function, each.service) for each in found] == [
         ("Kafka", "create_service", ""),
         ("deliver_later", "create_service", ""),

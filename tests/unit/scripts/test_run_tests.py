@@ -17,7 +17,7 @@ from scripts.run_tests import Result, Runner, report
 from scripts.terraform_test import PARTS
 
 pytestmark = pytest.mark.waits
-# Starts a process in a session of its own, which no signal to the lane's group reaches.
+# Starts a process in its own session, where signals to the lane's group do not arrive.
 STARTS_ANOTHER = """
 import subprocess, sys, time
 sleeps = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -149,7 +149,7 @@ def test_changed_lanes_omit_slow_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _empty_tree() -> str:
-    """Git's name of a tree without files: every file differs from it."""
+    """Return git's name of a tree without files, from which every file differs."""
     made = subprocess.run(
         ["git", "hash-object", "-t", "tree", "--stdin", "-w"],
         cwd=ROOT, input=b"", capture_output=True, check=True,

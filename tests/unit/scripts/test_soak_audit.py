@@ -31,7 +31,7 @@ def ask(action: str = UPSCALE, *, harmless: bool = False, **inputs: Any) -> Ask:
 
 
 def run(run_id: str = RUN, **changes: Any) -> RunFacts:
-    """An upscale that was merged."""
+    """Make a merged upscale."""
     facts = RunFacts(ask=ask(), run_id=run_id, action=UPSCALE, label="Merged", pulls=(MERGED,))
     return replace(facts, **changes)
 
@@ -175,11 +175,11 @@ GONE = run("r_g", ask=ask(DELETE, service_name="shop"), action=DELETE, label="De
         (("r_c", "r_u", "r_d"), 7, {**ENTITY, "replicas": 7}, {}),
         (("r_c", "r_u", "r_g"), None, None, {}),
         (("r_c", "r_g", "r_c", "r_u"), 8, ENTITY, {}),
-        # A change that is not there, or there twice.
+        # A change that is missing or duplicated.
         (("r_c", "r_u"), 6, {**ENTITY, "replicas": 6}, {"twice": 1}),
         (("r_c", "r_u"), 10, {**ENTITY, "replicas": 10}, {"twice": 1}),
         (("r_c",), None, None, {"lost": 1}),
-        # The catalogue says something else than the base branch.
+        # The catalogue differs from the base branch.
         (("r_c", "r_u"), 8, None, {"lost": 1}),
         (("r_c", "r_u"), 8, {**ENTITY, "replicas": 6}, {"lost": 1}),
         (("r_c", "r_u"), 8, {**ENTITY, "health_status": "Pending"}, {"lost": 1}),

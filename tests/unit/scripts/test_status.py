@@ -42,13 +42,13 @@ def backlog(
 @pytest.mark.parametrize(
     ("paused", "known", "left"),
     [
-        # What ends first counts: offsets from the pause, records from when they were written.
+        # The earliest limit counts: offsets expire from the pause, records from their time.
         (DAY, backlog(), 6 * DAY),
         (DAY, backlog(2 * DAY), 5 * DAY),
         (DAY, backlog(2 * DAY, records=None), 6 * DAY),
         (DAY, backlog(2 * DAY, offsets=2 * DAY), DAY),
         (DAY, backlog(2 * DAY, records=None, offsets=None), None),
-        # A function that reads, but slowly.
+        # The function reads slowly.
         (None, backlog(3 * DAY), 4 * DAY),
         (None, backlog(), None),
         # The backlog is unknown.
@@ -76,14 +76,14 @@ def held(hours: int, *runs: Subject) -> OnHold:
         (Line(consumer(6.5 * DAY), backlog(), []), "ends on 24 Nov 00:00 UTC"),
         (Line(consumer(8 * DAY), None, []), "is over since 22 Nov 12:00 UTC"),
         (Line(consumer(), backlog(6.5 * DAY, unread=1), []), "ends on 24 Nov 00:00 UTC"),
-        # Of what is kept for a day, a quarter is left.
+        # A quarter of the one-day retention is left.
         (Line(consumer(DAY / 2), backlog(offsets=DAY), []), None),
         (Line(consumer(0.8 * DAY), backlog(offsets=DAY), []), "ends on"),
         (Line(consumer(), backlog(lost=3), []), "has dropped 3 record(s)"),
         (Line(consumer(DAY), backlog(unread=None), []), "has never read anything"),
         (Line(consumer(), backlog(), [held(47, Subject("r_1"))]), None),
         (Line(consumer(), backlog(), [held(49, Subject("r_1"))]), "Slipway ends its run on"),
-        # Changes of entities have no run that would be ended.
+        # Entity changes have no run to end.
         (Line(consumer(), backlog(), [held(100)]), None),
         (Line(consumer(), backlog(), [held(100, Subject("r_1", notice=True))]), None),
     ],

@@ -17,7 +17,7 @@ OS = {"Darwin": "darwin"}.get(platform.system(), "linux")
 ARCH = "arm64" if platform.machine() in {"aarch64", "arm64"} else "amd64"
 PROVIDER = "registry.terraform.io/hashicorp/aws"
 
-# Says what it was started with, in place of Terraform.
+# Prints its arguments, in place of Terraform.
 FAKE_TERRAFORM = """#!/bin/sh
 echo "arguments: $*"
 echo "config: ${TF_CLI_CONFIG_FILE-unset}"
@@ -38,7 +38,7 @@ def packed(mirror: Path) -> Path:
 
 
 class Machine:
-    """A machine of its own: home, optional software, PATH and a copy of the script."""
+    """A machine with its own home, optional software, PATH and a copy of the script."""
 
     def __init__(self, folder: Path) -> None:
         self.home = folder / "home"
@@ -95,7 +95,7 @@ def test_mirror_among_optional_software_is_used(
 
     assert f'path    = "{mirror}"' in done.stdout
     assert f'include = ["{PROVIDER}"]' in done.stdout
-    # Other providers come from where they always come from.
+    # Other providers come from their usual source.
     assert f'direct {{\n    exclude = ["{PROVIDER}"]' in done.stdout
 
 

@@ -38,7 +38,7 @@ def test_topics_have_the_clusters_replication_factor() -> None:
 
     topics.make_topics(admin, ["org_test.runs"], 1, print)
 
-    # The mirror asks for the same: the number is in the brokers' configuration alone.
+    # The number is only in the brokers' configuration; the mirror topic requests the same.
     (wanted,) = admin.create_topics.call_args.args
     assert [topic.replication_factor for topic in wanted] == [-1]
 

@@ -58,7 +58,7 @@ EXECUTIONS: dict[str, dict[str, Any]] = {
 
 
 def table() -> list[list[str]]:
-    """The cells of the table's rows."""
+    """Return the cells of the table's rows."""
     lines = PAGE.read_text().splitlines()
     below = lines[lines.index(HEADER) + 2 :]
     rows = below[: below.index("")]

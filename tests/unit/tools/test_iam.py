@@ -116,7 +116,7 @@ def test_condition_is_evaluated(condition: dict[str, Any], holds: bool) -> None:
 
 @pytest.mark.parametrize("function", ["create_service", None])
 def test_source_function_is_known_only_for_its_code(function: str | None) -> None:
-    # Lambda's own calls with the role have no function.
+    # Lambda's own calls with the role name no function.
     made = {**PUT, "function": function}
     condition = {"Null": {"lambda:SourceFunctionArn": "true"}}
 
@@ -298,7 +298,7 @@ def test_task_token_belongs_to_its_state_machine() -> None:
 
     assert check([known], [policy(machine)]) == ([], [])
     assert check([known, unknown], [policy(allow("states:SendTaskSuccess", "*"))]) == ([], [])
-    # Only the ARN of another machine, or of none, is refused.
+    # Only the ARN of another machine, or a missing ARN, is refused.
     assert len(check([known], [policy(allow("states:SendTaskSuccess", MACHINE + "-2"))])[0]) == 1
     assert len(check([unknown], [policy(machine)])[0]) == 1
 

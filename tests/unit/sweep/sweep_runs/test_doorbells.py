@@ -19,7 +19,7 @@ SECRET_INPUT = {"type": "string", "encryption": "aes256-gcm"}
 
 @pytest.fixture
 def late(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    """A run of 16 minutes ago, of which the ledger knows nothing."""
+    """Add a run of 16 minutes ago that is not in the ledger."""
     world.mapping(monkeypatch)
     world.run(executed=ago(minutes=16))
     return world
@@ -116,7 +116,7 @@ def test_doorbell_refused_by_lambda_is_counted_and_named(late: World) -> None:
 
 @pytest.fixture
 def automated(world: World) -> World:
-    """Runs of the automation that tells of the ends of runs."""
+    """Add runs of the automation that reports the ends of runs."""
     set_policy({**POLICY, "own_actions": {}, "own_automations": ["upscale_service_ended"]})
     return world
 
@@ -151,7 +151,7 @@ def test_automation_runs_are_requested_by_their_action(automated: World) -> None
 
 
 def dead_letter(bucket_body: dict[str, Any]) -> str:
-    """A message that SQS gave up, in the dead-letter queue of `upscale_service`."""
+    """Add a message to the dead-letter queue of `upscale_service`."""
     queue = boto3.client("sqs")
     url = queue.create_queue(QueueName="slipway-upscale_service-failed")["QueueUrl"]
     queue.send_message(

@@ -176,7 +176,7 @@ def test_pull_request_of_a_fork_is_not_reported(world: World) -> None:
 
 
 def leave(world: World, state: str, branch: str = "slipway/roll_back/x-1") -> str:
-    """A branch whose pull request is in a state; the route that deletes it."""
+    """Leave a branch whose pull request has a state; return the route that deletes it."""
     route = f"DELETE /git/refs/heads/{branch}"
     world.pull(state)
     (pull,) = world.github.answers["GET /repos/acme/services/pulls"][-1][1]

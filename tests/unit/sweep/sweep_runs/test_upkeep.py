@@ -26,7 +26,7 @@ REFUSED = "PROBLEM: SASL authentication failed"
 
 
 def mapping_problems(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """The functions whose mapping was counted as one with a problem."""
+    """Return the functions whose mapping was counted as faulty."""
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     return [line["function_name"] for line in lines if "MappingProblem" in line]
 
