@@ -10,7 +10,7 @@ def leaks(texts: Iterable[str], secrets: Mapping[str, str]) -> list[str]:
     """Find secrets in texts; report name, encoding, place and surroundings without the secret.
 
     Args:
-        texts: what was written, one place after the other.
+        texts: the written texts, in order of their places.
         secrets: name → value.
     """
     sought = {

@@ -85,7 +85,7 @@ class PortServer:
             log_text = (self._folder / "log").read_text()
             assert self._process.poll() is None, log_text
             assert time.monotonic() < deadline, log_text
-            time.sleep(0.05)  # between two looks at a condition that has a limit
+            time.sleep(0.05)  # between two checks of a condition with a time limit
 
     def stop(self) -> None:
         """End the process; its data stays."""

@@ -114,7 +114,7 @@ class House:
             if runs and runs[0].status == "completed":
                 return runs[0]
             assert time.monotonic() < deadline
-            time.sleep(0.05)  # between two looks at a condition that has a limit
+            time.sleep(0.05)  # between two checks of a condition with a time limit
 
     def log(self, run: WorkflowRun) -> str:
         (job,) = run.jobs()
@@ -159,7 +159,7 @@ def house(aws: None, services: Services, monkeypatch: pytest.MonkeyPatch) -> Ite
 def _serving(services: Services, port: ScriptedServer) -> Iterator[tuple[House, str]]:
     house = House(services, port)
 
-    class Door(BaseHTTPRequestHandler):
+    class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             status, text = house.function(dict(self.headers), body)
@@ -171,7 +171,7 @@ def _serving(services: Services, port: ScriptedServer) -> Iterator[tuple[House, 
         def log_message(self, *_args: object) -> None:
             """Keep the tests' output quiet."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Door) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:

@@ -11,7 +11,7 @@ import pytest
 from slipway.health.limit import INSTALLATION, InstallationRow
 from slipway.health.store import Rows
 
-from tests.unit.health.remedy import KEY, World, changed, executions, ill_until_restarted
+from tests.unit.health.remedy import KEY, World, changed, executions, unhealthy_until_restarted
 from tests.unit.health.story import UNHEALTHY
 
 pytestmark = pytest.mark.waits
@@ -35,7 +35,7 @@ def test_forged_record_dated_2099_does_not_hide_a_change(world: World) -> None:
     first = world.row.number
 
     world.now += timedelta(minutes=1)
-    world.look = ill_until_restarted(world)
+    world.look = unhealthy_until_restarted(world)
     world.become_unhealthy().run()
 
     assert world.row.number == first + 1
@@ -113,7 +113,7 @@ def test_forged_records_do_not_cool_a_service_down(world: World) -> None:
         world.deliver(forged())
         world.machine().run()
 
-    world.look = ill_until_restarted(world)
+    world.look = unhealthy_until_restarted(world)
     machine = world.become_unhealthy().run()
 
     assert world.entity["health_status"] == "Healthy"

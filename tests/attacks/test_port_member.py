@@ -215,15 +215,15 @@ def test_repair_is_not_requested_when_only_its_cause_may_approve(repairs: Repair
 
 
 @pytest.fixture
-def ill_service(aws: None, monkeypatch: pytest.MonkeyPatch) -> remedy.World:
+def unhealthy_service(aws: None, monkeypatch: pytest.MonkeyPatch) -> remedy.World:
     """Make a service with a running remediation."""
     return remedy.World(monkeypatch)
 
 
 def test_remediation_names_who_changed_the_entity(
-    ill_service: remedy.World, monkeypatch: pytest.MonkeyPatch
+    unhealthy_service: remedy.World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = ill_service
+    world = unhealthy_service
     world.set_policy(environments=["Test"], approval_environments=["Test"])
     world.look = lambda: UNHEALTHY
     read = world.port.get_entity
@@ -244,8 +244,8 @@ def test_remediation_names_who_changed_the_entity(
     assert {"u", "auth0|writer"} <= set(asked["causes"])
 
 
-def test_repair_is_bound_to_the_shown_files(ill_service: remedy.World) -> None:
-    world = ill_service
+def test_repair_is_bound_to_the_shown_files(unhealthy_service: remedy.World) -> None:
+    world = unhealthy_service
     scale_up = {"kind": "scale_up", "step": 1, "max_replicas": 5, "wait_seconds": 5}
     world.set_policy(environments=["Test"], approval_environments=["Test"], strategies=[scale_up])
     world.look = lambda: UNHEALTHY
@@ -264,8 +264,8 @@ def test_repair_is_bound_to_the_shown_files(ill_service: remedy.World) -> None:
     assert "other files than the approved ones" in world.entity["health_detail"]
 
 
-def test_repair_whose_diff_cannot_be_shown_is_not_made(ill_service: remedy.World) -> None:
-    world = ill_service
+def test_repair_whose_diff_cannot_be_shown_is_not_made(unhealthy_service: remedy.World) -> None:
+    world = unhealthy_service
     scale_up = {"kind": "scale_up", "step": 1, "max_replicas": 5, "wait_seconds": 5}
     world.set_policy(environments=["Test"], approval_environments=["Test"], strategies=[scale_up])
     world.look = lambda: UNHEALTHY
@@ -279,8 +279,8 @@ def test_repair_whose_diff_cannot_be_shown_is_not_made(ill_service: remedy.World
     assert world.github.proposed == []
 
 
-def test_decision_on_another_plan_grants_no_repair(ill_service: remedy.World) -> None:
-    world = ill_service
+def test_decision_on_another_plan_grants_no_repair(unhealthy_service: remedy.World) -> None:
+    world = unhealthy_service
     world.set_policy(environments=["Test"], approval_environments=["Test"])
     world.look = lambda: UNHEALTHY
     other = repair_hash(remedy.SERVICE, "another execution", ["d"])

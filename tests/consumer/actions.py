@@ -74,7 +74,7 @@ KEY_ACTIONS = {
     "ReceiveMessage": ("Decrypt",),
 }
 ROLES = ("Role", "roleArn")
-# What making something with tags takes besides:
+# Further actions that the creation of a resource with tags needs:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html
 TAGGING = {
     "cloudwatch": "TagResource",

@@ -114,9 +114,9 @@ class Consumer(Stack):
     """The sandbox's example as an own root: another provider, and an archive as module.
 
     Args:
-        sandbox: Where it is applied.
-        folder: Of the root.
-        path: What PATH is.
+        sandbox: The sandbox in which it is applied.
+        folder: The root's folder.
+        path: The value of PATH.
     """
 
     def __init__(self, sandbox: SandboxClient, folder: Path, path: Path) -> None:

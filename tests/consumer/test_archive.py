@@ -56,7 +56,7 @@ def test_sbom_names_the_content_of_the_layers(archives: Archives) -> None:
     folder = archives.folder / FIRST
     listed = json.loads((folder / f"slipway-{FIRST}.cdx.json").read_text())["components"]
     named = {re.sub(r"[-_.]+", "-", one["name"].lower()) for one in listed}
-    held = set()
+    contained = set()
     with zipfile.ZipFile(folder / f"slipway-{FIRST}.zip") as archive:
         for architecture in Architecture:
             with (
@@ -66,10 +66,10 @@ def test_sbom_names_the_content_of_the_layers(archives: Archives) -> None:
                 found = re.findall(
                     r"python/([^/\s]+)-[^-/]+\.dist-info", " ".join(layer.namelist())
                 )
-                held |= {re.sub(r"[-_.]+", "-", name.lower()) for name in found}
+                contained |= {re.sub(r"[-_.]+", "-", name.lower()) for name in found}
 
-    assert len(held) > 15
-    assert named == held
+    assert len(contained) > 15
+    assert named == contained
 
 
 def test_wrong_checksum_is_refused(archives: Archives, aws: str, tmp_path: Path) -> None:

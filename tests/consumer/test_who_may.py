@@ -87,10 +87,10 @@ def operated(sandbox: SandboxClient, consumer: Consumer) -> list[Access]:
     refusing = {"type": "FORBIDDEN", "message": "Resource not accessible by integration"}
     fault = {"field": "createRef", "times": 500, "body": refusing}
     sandbox.sandbox("github", "POST", "faults", fault)
-    held = [World(sandbox, consumer, f"held-{number}") for number in (1, 2)]
-    for one in held:
+    on_hold = [World(sandbox, consumer, f"hold-{number}") for number in (1, 2)]
+    for one in on_hold:
         one.exists("Test")
-    runs = [one.upscale(step=1) for one in held]
+    runs = [one.upscale(step=1) for one in on_hold]
     for run in runs:
         wait_for(f"the record of {run}", lambda run=run: world.failed(run))  # type: ignore[misc]
     sandbox.sandbox("github", "DELETE", "faults")

@@ -18,7 +18,7 @@ from tests.unit.approvals.conftest import NOW, make_approval
 KINDS = catalog(SHIPPED).kinds.values()
 CHANGES = sorted(name for kind in KINDS for name in kind.actions)
 ACTIONS = sorted([*CHANGES, request.DECIDE_ACTION])
-# What Port puts in the place of a template's expressions, for a run of an action.
+# Port's values for a template's expressions, for a run of an action.
 # https://docs.port.io/actions-and-automations/setup-backend/kafka/
 RENDERED: dict[str, Any] = {
     "{{ .run.id }}": "r_0123456789abcdef",

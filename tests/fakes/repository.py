@@ -35,8 +35,8 @@ class FakeRepository:
         before_opening: called before each proposal; may raise.
         on_propose: called after each proposal; may raise.
         after_opening: called after `propose` has given an open pull request to its caller.
-        fail_find: raised when a pull request is looked for.
-        restarts: outcomes of restarts, one after the other; the last one repeats.
+        fail_find: raised by a search for a pull request.
+        restarts: outcomes of restarts, in order; the last one repeats.
         restarted: the marks of restarts.
         targets: the inputs of the restart workflow.
         issues: body and comment of each escalation.

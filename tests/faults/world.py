@@ -617,7 +617,7 @@ class World:
         ends = real.time() + 300
         while any(run.status != "completed" for run in self._workflow_runs()):
             assert real.time() < ends, "a workflow does not end"
-            select.select([], [], [], 0.05)  # between two looks; `time.sleep` moves the clock
+            select.select([], [], [], 0.05)  # between two checks; `time.sleep` moves the clock
 
     def writes_to(self, service: str) -> int:
         """Count the calls with which Slipway may have changed a service."""

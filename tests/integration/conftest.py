@@ -22,8 +22,8 @@ from scripts.apply_sandbox import ROOT, Mode, Stack, knob, read_environment
 from scripts.environment import person_client
 
 __all__ = ["browser_context_args", "browser_type_launch_args", "visit"]
-WAIT_SECONDS = 600  # only what hangs takes so long
-# Files whose tests `test_policies` looks back at: they share one sandbox with it.
+WAIT_SECONDS = 600  # only a hanging test takes this long
+# Files whose calls `test_policies` checks; they share one sandbox with it.
 LOOKED_AT = {
     "test_abandoned_runs",
     "test_approvals",
@@ -60,7 +60,7 @@ def wait_for[T](what: str, probe: Callable[[], T | None], seconds: float = WAIT_
 
 
 class SandboxClient:
-    """What a person and an operator can do with the sandbox, over its public interfaces."""
+    """The actions of a person and an operator in the sandbox, over its public interfaces."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -227,11 +227,11 @@ def test_workflow_action_runs_its_workflow(acme: Acme) -> None:
 
 
 def test_unhealthy_service_is_restarted_by_its_workflow(acme: Acme) -> None:
-    identifier = acme.create(f"ill-{TAIL}", "core")
+    identifier = acme.create(f"bad-{TAIL}", "core")
     # No server answers at its address, so the health check finds it unhealthy.
     acme.sandbox.port.update_entity("service", identifier, {"health_status": "Degraded"})
 
-    wait_for("the restart", lambda: _redeployed(acme, "core", f"ill-{TAIL}") or None)
+    wait_for("the restart", lambda: _redeployed(acme, "core", f"bad-{TAIL}") or None)
     wait_for(
         "the finding",
         lambda: "restart" in str(acme.properties(identifier).get("health_detail")).lower() or None,

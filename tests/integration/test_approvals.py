@@ -289,8 +289,8 @@ def test_rest_api_answers_each_case_with_its_own_status(world: World) -> None:
     approve = {"decision": "APPROVE", "comment": "api", "change": request["change_hash"]}
 
     assert world.call(approval, approve, role=None).status_code == 403
-    nobody = world.call(approval, approve, role="somebody-else")
-    assert (nobody.status_code, nobody.json()["error"]) == (403, "NotAnApprover")
+    refused_person = world.call(approval, approve, role="other-person")
+    assert (refused_person.status_code, refused_person.json()["error"]) == (403, "NotAnApprover")
     missing = world.call("r_0000000000000009.1", approve)
     assert (missing.status_code, missing.json()["error"]) == (404, "RequestNotFound")
     unseen = {"decision": "APPROVE"}
@@ -453,7 +453,7 @@ def test_resume_continues_at_the_failed_step(
     try:
         world.decide(run_id, "APPROVE")
         label = wait_for(
-            "the run to be held",
+            "the run to be on hold",
             lambda: found if (found := world.sandbox.label(run_id)).startswith("On hold") else None,
         )
         wait_for("the failure", lambda: world.executions(run_id) == {run_id: "FAILED"} or None)
@@ -591,7 +591,7 @@ def test_redelivered_message_keeps_one_request(
     forged["payload"]["properties"] = {"step": 5}
     world.sandbox.sandbox("port", "POST", "publish", {"topic": "runs", "value": forged})
     other = world.sandbox.execute("upscale_service", {}, entity=world.service)
-    world.ended(other, "FAILURE")  # came after both, and is refused: the service is held
+    world.ended(other, "FAILURE")  # came after both and is refused: the service is locked
 
     assert world.request_now(run_id)["change_hash"] == before["change_hash"]
     assert world.sandbox.port.get_entity("approval_request", f"{run_id}.2") is None

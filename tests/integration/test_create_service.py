@@ -180,7 +180,7 @@ def test_junk_on_the_topic_is_skipped_and_the_next_run_succeeds(
         {"text": "this is not JSON"},
         {"text": '["an", "array"]'},
         {"text": '"a text"'},
-        {"value": {"resourceType": "run", "action": "somebody_elses"}},
+        {"value": {"resourceType": "run", "action": "foreign_action"}},
         {"value": {"headers": {}, "payload": {"action": {"invocationMethod": {"agent": True}}}}},
         {"value": {"resourceType": "run", "action": "create_service", "context": {}}},
     ):

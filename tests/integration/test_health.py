@@ -165,7 +165,7 @@ def patient(sandbox: SandboxClient, stack: Stack, request: pytest.FixtureRequest
     return made
 
 
-# -- the cures
+# -- successful repairs
 
 
 def test_degraded_service_is_restarted_once_and_healthy(
@@ -214,7 +214,7 @@ def test_service_is_scaled_up_and_healthy(patient: Patient) -> None:
     wait_for("the new number", lambda: patient.properties()["replicas"] == 3)
 
 
-# -- no cure
+# -- no repair helps
 
 
 @pytest.mark.story
@@ -237,7 +237,7 @@ def test_failed_remediation_escalates_with_every_attempt(
         # Unhealthy again within the quiet time: the issue is updated, without a notification.
         before = issue.body
         patient.says(health_status="Progressing")
-        wait_for("the second look", lambda: len(patient.looks()) == 2)
+        wait_for("the second check", lambda: len(patient.looks()) == 2)
         patient.becomes("Degraded", "No repair is left to try")
         patient.is_left_alone()
 
@@ -401,7 +401,7 @@ def test_thousand_changes_in_a_second_start_one_remediation(
 ) -> None:
     with patient.by_policy(RESTART):
         patient.becomes_unhealthy("restart")
-        wait_for("the look", patient.looks)
+        wait_for("the check", patient.looks)
         record = patient.history()[-1]
         begin = datetime.now(UTC)
         for number in range(1000):
@@ -431,7 +431,7 @@ def test_records_of_own_repair_writes_start_nothing(
         assert len(own) >= 5
         # This record is certainly read after all others.
         patient.says(health_status="Progressing")
-        wait_for("the next look", lambda: patient.row()["number"] == row["number"] + 1)
+        wait_for("the next check", lambda: patient.row()["number"] == row["number"] + 1)
         patient.becomes("Healthy", "health check passes")
         patient.is_left_alone()
 
@@ -482,7 +482,7 @@ def test_repair_is_reported_after_a_port_outage(
     assert patient.restarts() == 1
 
 
-# -- the automation, and what else subscribes to changes
+# -- the automation, and other subscribers to changes
 
 
 def test_automation_run_is_ended_when_its_change_was_read(patient: Patient) -> None:
@@ -507,7 +507,7 @@ def test_team_subscription_starts_once_for_each_change(
     arn = patient.outputs["remediation_machine_arn"].rpartition(":")[0] + f":{TEAM_MACHINE}"
     states = patient.sandbox.aws("stepfunctions")
 
-    def told() -> list[dict[str, Any]]:
+    def started() -> list[dict[str, Any]]:
         found = states.list_executions(stateMachineArn=arn, maxResults=1000)["executions"]
         inputs = [
             json.loads(states.describe_execution(executionArn=each["executionArn"])["input"])
@@ -515,14 +515,14 @@ def test_team_subscription_starts_once_for_each_change(
         ]
         return [each for each in inputs if each["entity"] == patient.service]
 
-    before = len(told())
+    before = len(started())
     patient.says(replicas=7)
-    wait_for("the team's machine", lambda: len(told()) == before + 1)
-    patient.says(owner="somebody@acme.example")
+    wait_for("the team's machine", lambda: len(started()) == before + 1)
+    patient.says(owner="other@acme.example")
     patient.says(replicas=8)
-    wait_for("the team's machine again", lambda: len(told()) == before + 2)
+    wait_for("the team's machine again", lambda: len(started()) == before + 2)
 
-    assert {each["subscription"] for each in told()} == {"scaling-log"}
+    assert {each["subscription"] for each in started()} == {"scaling-log"}
 
 
 def test_change_is_handled_after_its_execution_was_stopped(

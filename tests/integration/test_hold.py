@@ -60,7 +60,7 @@ class Failures:
 
 @pytest.fixture(scope="module")
 def failures(sandbox: SandboxClient, stack: Stack) -> Iterator[Failures]:
-    world = World(sandbox, stack, f"held-{secrets.token_hex(3)}")
+    world = World(sandbox, stack, f"hold-{secrets.token_hex(3)}")
     world.exists("Test")
     paused = world.script("pause", "delete_service")
     assert paused.returncode == 0, paused.stdout + paused.stderr

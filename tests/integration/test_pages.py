@@ -121,7 +121,7 @@ def test_open_page_updates_during_a_remediation(
     portal.page.evaluate("window.since = 'the beginning'")
 
     with patient.by_policy(RESTART):
-        patient.falls_ill("restart", symptom="timeout")
+        patient.becomes_unhealthy("restart", symptom="timeout")
         expect(row).to_contain_text("Degraded", timeout=SOON)
         expect(row).to_contain_text("Healthy", timeout=SOON)
         patient.is_left_alone()

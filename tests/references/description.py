@@ -93,7 +93,7 @@ class Description:
         """Find the faults of an exchange.
 
         Args:
-            exchange: what was sent and answered.
+            exchange: the request and its answer.
             path: the request's path below the description's server.
         """
         route = self.route(exchange.method, path)

@@ -53,7 +53,7 @@ class Reference:
     """An action's entry in the Service Authorization Reference.
 
     Attributes:
-        arns: what it can be done to, as ARNs with `${…}`; `*` for anything.
+        arns: its resources, as ARNs with `${…}`; `*` for any resource.
         keys: condition keys that its requests have.
     """
 

@@ -143,8 +143,8 @@ def terraform(folder: Path, *arguments: str, may_fail: bool = False) -> str:
 @pytest.fixture(scope="module")
 def rules_that_refused(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, int]]:
     folder = tmp_path_factory.mktemp("variables")
-    # Rules that read a second variable are judged in the plan, which Terraform makes only of
-    # what it found valid.
+    # Rules that read a second variable run in the plan, which Terraform makes only for valid
+    # values.
     return judge(CASES, folder) | judge([case for case in CASES if not case.messages], folder)
 
 

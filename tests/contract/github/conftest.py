@@ -230,4 +230,4 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
                 return
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.05)  # between two looks at a condition that has a limit
+        time.sleep(0.05)  # between two checks of a condition with a time limit

@@ -22,7 +22,7 @@ def signed_in(services: Services, **permissions: str) -> ServicesRepository:
     return services.signed_in(credentials=GitHubCredentials.model_validate(app))
 
 
-def let_in(services: Services, team: str) -> None:
+def give_access(services: Services, team: str) -> None:
     """Give a team of the organisation access to the repository."""
     services.github.requester.requestJsonAndCheck(
         "PUT", f"/orgs/acme/teams/{team}/repos/{services.github.full_name}"
@@ -55,7 +55,7 @@ def test_app_finds_its_own_pull_request(services: Services) -> None:
 
 def test_reviewers_are_requested_one_by_one(services: Services) -> None:
     services.as_user("developer")
-    let_in(services, "payments")
+    give_access(services, "payments")
     bot = f"{services.github.name}[bot]"
     asked = ("stranger", "developer", "team:payments", "team:devops", bot)
 
@@ -81,7 +81,7 @@ def test_reviewers_are_requested_one_by_one(services: Services) -> None:
 
 
 def test_team_is_not_requested_without_the_members_permission(services: Services) -> None:
-    let_in(services, "payments")
+    give_access(services, "payments")
 
     pull = signed_in(services).propose(replace(CHANGE, reviewers=("team:payments",)))
 

@@ -37,8 +37,8 @@ class World:
 
     def restart(self, mark: str) -> None:
         """Start the restart workflow."""
-        told = {"service": "shop", "namespace": "test-shop", "environment": "Test"}
-        self.workflows.dispatch(FILE, {**told, "remediation": mark})
+        inputs = {"service": "shop", "namespace": "test-shop", "environment": "Test"}
+        self.workflows.dispatch(FILE, {**inputs, "remediation": mark})
 
     def propose(self, branch: str, files: dict[str, Any], service: str = "shop") -> Change:
         change = Change(
@@ -62,9 +62,9 @@ class World:
         files = {"portData.json": {"identifier": service}, "common_values.json": {"v": 1}}
         self.merge(self.propose(f"slipway/create_service/r_{service}", files, service))
 
-    def take_back(self, last: LastChange, remediation_id: str) -> str:
+    def merge_rollback(self, last: LastChange, remediation_id: str) -> str:
         """Propose the rollback twice, as after a crash, and merge it."""
-        change = roll_back(last, remediation_id=remediation_id, why="It is ill.")
+        change = roll_back(last, remediation_id=remediation_id, why="It is unhealthy.")
         pull = self.services.slipway.propose(change)
         assert self.services.slipway.propose(change).number == pull.number
         return self.services.slipway.merge(change, pull.number, pull.head_sha).state
@@ -107,7 +107,7 @@ def ended(world: World, remediation_id: str) -> WorkflowRun:
         if outcome and outcome.state in {"succeeded", "failed"}:
             return outcome
         assert time.monotonic() < deadline, outcome
-        time.sleep(0.05)  # between two looks at a condition that has a limit
+        time.sleep(0.05)  # between two checks of a condition with a time limit
 
 
 # -- restart
@@ -156,7 +156,7 @@ def test_restart_workflow_refuses_an_impossible_name(
     deadline = time.monotonic() + 300
     while (found := run()) is None:
         assert time.monotonic() < deadline
-        time.sleep(0.05)  # between two looks at a condition that has a limit
+        time.sleep(0.05)  # between two checks of a condition with a time limit
     assert found.conclusion == "failure"
     assert len(cluster.requests) == before
 
@@ -175,10 +175,10 @@ def test_merged_rollback_restores_the_folder(
     last = world.repairs.last_change(service_files("shop"))
     assert isinstance(last, LastChange)
     assert (last.pull_number, last.name) == (bad, f"#{bad}")
-    assert world.take_back(last, "ill-1") == "merged"
+    assert world.merge_rollback(last, "unhealthy-1") == "merged"
 
     assert world.tree() == before
-    found = world.services.slipway.find(roll_back_branch("ill-1"))
+    found = world.services.slipway.find(roll_back_branch("unhealthy-1"))
     assert found is not None
     assert found.state == "merged"
 
@@ -212,7 +212,7 @@ def test_rollback_of_a_merge_commit_undoes_only_that_merge(
     assert isinstance(last, LastChange)
     assert last.pull_number == number
     assert last.before == {"apps/shop/custom.json": None}
-    assert world.take_back(last, "merge-1") == "merged"
+    assert world.merge_rollback(last, "merge-1") == "merged"
     assert world.tree() == expected
 
 
@@ -247,7 +247,7 @@ def test_rollback_restores_renamed_and_removed_files(
 
     assert isinstance(last, LastChange)
     assert last.before["apps/shop/renamed.json"] is None
-    assert world.take_back(last, "renamed-1") == "merged"
+    assert world.merge_rollback(last, "renamed-1") == "merged"
     assert world.tree() == before
 
 
@@ -286,7 +286,7 @@ def test_last_change_takes_seven_requests(world: World) -> None:
 def test_two_remediations_share_one_issue_until_it_is_closed(world: World) -> None:
     def escalate(body: str, comment: str | None = None) -> tuple[int, bool]:
         over = world.repairs.escalate(
-            title="Service shop is ill",
+            title="Service shop is unhealthy",
             body=f"{body}\n{MARKER}",
             labels=("slipway", "remediation"),
             marker=MARKER,

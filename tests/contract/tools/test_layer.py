@@ -56,7 +56,7 @@ def test_layer_has_everything_that_functions_import(real_layer: Path) -> None:
 
 
 def test_layer_omits_what_lambda_provides(real_layer: Path) -> None:
-    held = {path.name for path in real_layer.iterdir()}
+    contained = {path.name for path in real_layer.iterdir()}
 
-    assert not held & {"boto3", "botocore", "s3transfer", "bin", "tests"}
-    assert {"slipway", "github", "pydantic", "aws_lambda_powertools", "urllib3"} <= held
+    assert not contained & {"boto3", "botocore", "s3transfer", "bin", "tests"}
+    assert {"slipway", "github", "pydantic", "aws_lambda_powertools", "urllib3"} <= contained

@@ -51,9 +51,9 @@ class ValuesFile:
     """A generated file.
 
     Attributes:
-        head: what comes before the first key.
+        head: the text before the first key.
         entries: each key of the top level with its value and its comments.
-        tail: what comes after the last one.
+        tail: the text after the last key.
     """
 
     head: str

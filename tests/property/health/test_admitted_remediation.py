@@ -37,7 +37,7 @@ from tests.unit.health.remedy import (
 )
 from tests.unit.health.story import BEGIN, HEALTHY, UNHEALTHY, URL
 
-SAID_TO_BE_ILL = {"Progressing", "Degraded"}
+REPORTED_UNHEALTHY = {"Progressing", "Degraded"}
 statuses = st.sampled_from(["Progressing", "Degraded", "Degraded", "Healthy", "Suspended"])
 actions = st.one_of(
     st.tuples(st.just("change"), statuses),
@@ -90,8 +90,8 @@ class Catalogue(FakePort):
     def get_entity(self, blueprint: str, identifier: str) -> Entity | None:
         entity = super().get_entity(blueprint, identifier)
         row = self._simulation.row
-        ill = entity and entity.properties["health_status"] in SAID_TO_BE_ILL
-        if ill and row and row.execution and row.ending is None:
+        unhealthy = entity and entity.properties["health_status"] in REPORTED_UNHEALTHY
+        if unhealthy and row and row.execution and row.ending is None:
             # A check that decides the next step, not the one that releases the service.
             self._simulation.looks.append(self._simulation.tick())
         return entity
@@ -102,7 +102,7 @@ class Catalogue(FakePort):
         assert row.execution is not None, "no execution is running"
         assert properties["health_check_id"].startswith(f"{row.execution}."), "another is running"
         restored = properties.keys() == {"health_status", "health_check_id"}
-        if restored and properties["health_status"] in SAID_TO_BE_ILL:
+        if restored and properties["health_status"] in REPORTED_UNHEALTHY:
             # The overwritten status is restored, and checked as if it had just been read.
             self._simulation.looks.append(self._simulation.tick())
         return super().update_entity(blueprint, identifier, properties)
@@ -130,7 +130,7 @@ class Simulation:
         self.looks: list[int] = []
         self.last_word: tuple[str, int] = ("Healthy", 0)
         self.last_stop = 0
-        self.told = 0
+        self.alerts_sent = 0
 
     def tick(self) -> int:
         self.ticks += 1
@@ -147,11 +147,11 @@ class Simulation:
         config = RemediationConfig.model_validate(ENVIRONMENT)
         port: Any = self.port
         github: Any = self.github
-        alerts: Any = SimpleNamespace(send=self.tell)
+        alerts: Any = SimpleNamespace(send=self.send)
         return RemediationSteps(config, port, lambda place: github, alerts)
 
-    def tell(self, *_what: Any) -> None:
-        self.told += 1
+    def send(self, *_what: Any) -> None:
+        self.alerts_sent += 1
 
     def start(self, _machine_arn: str, name: str, payload: dict[str, Any]) -> None:
         assert payload == {"service": KEY, "execution": name}
@@ -159,7 +159,7 @@ class Simulation:
         if name not in self.machines:
             self.machines[name] = Machine(world, name)
 
-    # -- what happens
+    # -- events
 
     def change(self, status: str) -> None:
         before = dict(self.port.entities[SERVICE])
@@ -276,11 +276,11 @@ def patched(simulation: Simulation, patch: pytest.MonkeyPatch) -> None:
 
 @settings(max_examples=150)
 @given(
-    st.sampled_from(sorted(SAID_TO_BE_ILL)),
+    st.sampled_from(sorted(REPORTED_UNHEALTHY)),
     st.lists(actions, max_size=10),
     st.sampled_from([HEALTHY, UNHEALTHY]),
 )
-# Overwritten changes: the record arrives before or after the release; or the release is overwritten.
+# Overwritten changes, whose record arrives before or after the release of the service.
 @example("Progressing", [("interrupt", (2, "Degraded", True, "Finish"))], HEALTHY)
 @example("Progressing", [("interrupt", (2, "Degraded", False, "Finish"))], HEALTHY)
 @example("Progressing", [("interrupt", (3, "Degraded", True, "Finish"))], HEALTHY)
@@ -302,8 +302,8 @@ def test_one_execution_runs_and_handles_the_last_change(
     changes = sum(name in {"change", "interrupt"} for name, _ in story)
     assert len(simulation.machines) <= 1 + changes
     status, said = simulation.last_word
-    if status in SAID_TO_BE_ILL and said > simulation.last_stop:
+    if status in REPORTED_UNHEALTHY and said > simulation.last_stop:
         assert any(look > said for look in simulation.looks)
         found = simulation.port.entities[SERVICE]["health_status"]
         assert found == ("Healthy" if finding is HEALTHY else "Degraded")
-    assert simulation.told <= 1
+    assert simulation.alerts_sent <= 1

@@ -28,10 +28,10 @@ ENVIRONMENTS = ["Test", "Staging", "Production"]
 attempts = st.integers(1, 3)
 waits = st.integers(5, 1800)
 windows = st.builds(
-    lambda probes, healthy, ill, interval: Window(
+    lambda probes, healthy, unhealthy, interval: Window(
         probes=probes,
         healthy_after=min(healthy, probes),
-        unhealthy_after=min(ill, probes),
+        unhealthy_after=min(unhealthy, probes),
         interval_seconds=interval,
     ),
     st.integers(1, 6),

@@ -61,8 +61,8 @@ entities = st.fixed_dictionaries(
     optional={"title": json_values, "relations": json_values},
 )
 WINDOWS = st.builds(
-    lambda probes, healthy, ill: Window(
-        probes=probes, healthy_after=min(healthy, probes), unhealthy_after=min(ill, probes)
+    lambda probes, healthy, unhealthy: Window(
+        probes=probes, healthy_after=min(healthy, probes), unhealthy_after=min(unhealthy, probes)
     ),
     *(st.integers(1, 8) for _ in range(3)),
 )

@@ -31,7 +31,7 @@ NASTY: list[Any] = [
 def examples(number: int) -> settings:
     """Run a number of examples, or a multiple of it.
 
-    What fixtures hold is shared by the examples: no run, service or request is named twice.
+    The examples share the fixtures, so each run, service and request needs its own name.
     """
     return settings(
         max_examples=number * _FACTOR,

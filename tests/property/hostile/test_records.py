@@ -170,7 +170,7 @@ def test_hostile_decisions_and_end_messages_are_not_repeated(
 def test_hostile_changes_do_not_stop_the_others(
     outside: Outside, batch: list[dict[str, Any]], at: int
 ) -> None:
-    service = f"ill-{next(_numbers)}"
+    service = f"bad-{next(_numbers)}"
     batch.insert(at, record(to_bytes(degraded(service))))
 
     answer = outside.call(health_checker.handler, event(*batch))

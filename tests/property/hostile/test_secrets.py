@@ -58,7 +58,7 @@ class Written:
         """Invoke a function; log its exception as Lambda does."""
         try:
             answer = self.outside.call(handler, event)
-        except Exception:  # noqa: BLE001 - looked at below
+        except Exception:  # noqa: BLE001 - checked below
             self.errors.append(traceback.format_exc())
             return None
         self.answers.append(json.dumps(answer, ensure_ascii=False))

@@ -66,7 +66,7 @@ class Statement:
         """Whether action, resource and conditions match.
 
         Raises:
-            PolicyError: A condition is of a kind that is not known here.
+            PolicyError: A condition is of a kind that is not supported.
         """
         document = self.document
         if "Action" in document:
@@ -101,11 +101,11 @@ def check(
         policy_documents: The role's identity policies, parsed.
 
     Returns:
-        What was done and is not allowed, and which Allow statements no call needed.
+        The calls that are not allowed, and the Allow statements that no call needed.
 
     Raises:
-        PolicyError: A policy has something that is not known here.
-        UnknownCallError: A call of a service or operation that is not known here.
+        PolicyError: A policy has something that is not supported.
+        UnknownCallError: A call of a service or operation that is not supported.
     """
     statements = [
         statement
@@ -131,7 +131,7 @@ def refusal(access: Access, policy_documents: Sequence[Mapping[str, Any]]) -> st
         `denied` by a statement, or `not allowed` by any.
 
     Raises:
-        PolicyError: A policy has something that is not known here.
+        PolicyError: A policy has something that is not supported.
     """
     statements = (
         statement
@@ -181,21 +181,21 @@ def parse(document: Mapping[str, Any], name: str) -> list[Statement]:
     """Return the statements of a policy document.
 
     Raises:
-        PolicyError: Something in it is not known here, or is missing.
+        PolicyError: Something in it is not supported or is missing.
     """
     statements = []
     for index, statement in enumerate(_listed(document["Statement"])):
         sid = statement.get("Sid")
         place = f"{name} statement {index}" + (f" ({sid})" if sid else "")
         if unknown := sorted(set(statement) - _STATEMENT_MEMBERS):
-            raise PolicyError(f"{place}: {', '.join(unknown)} is not known here")
+            raise PolicyError(f"{place}: {', '.join(unknown)} is not supported")
         if statement.get("Effect") not in {"Allow", "Deny"}:
             raise PolicyError(f"{place}: Effect must be Allow or Deny")
         for one, other in (("Action", "NotAction"), ("Resource", "NotResource")):
             if (one in statement) == (other in statement):
                 raise PolicyError(f"{place}: needs either {one} or {other}")
         if "${" in str(statement):
-            raise PolicyError(f"{place}: policy variables are not known here")
+            raise PolicyError(f"{place}: policy variables are not supported")
         for operator, keys in statement.get("Condition", {}).items():
             if operator != "Null":
                 _operator(place, operator)
@@ -272,7 +272,7 @@ def _operator(place: str, name: str) -> tuple[Callable[[str, str], bool], bool, 
     negated = base in _NEGATED
     base = _NEGATED.get(base, base)
     if base not in _OPERATORS:
-        raise PolicyError(f"{place}: condition operator {name} is not known here")
+        raise PolicyError(f"{place}: condition operator {name} is not supported")
     return _OPERATORS[base], negated, name.endswith("IfExists")
 
 
@@ -280,7 +280,7 @@ def _condition_key(place: str, key: str) -> str:
     for known in _KEYS:
         if fnmatchcase(key.lower(), known.lower()):
             return known
-    raise PolicyError(f"{place}: condition key {key} is not known here")
+    raise PolicyError(f"{place}: condition key {key} is not supported")
 
 
 def _condition_holds(

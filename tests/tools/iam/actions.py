@@ -17,12 +17,12 @@ class UnknownCallError(LookupError):
 
 @dataclass(frozen=True)
 class Access:
-    """What IAM decides about.
+    """An action on a resource that IAM decides about.
 
     Attributes:
         action: IAM's name of it, such as `s3:GetObject`.
         resource: An ARN, or `*` for an action that has no resource.
-        context: The condition keys that the call tells, with their values.
+        context: The condition keys that the call contains, with their values.
     """
 
     action: str
@@ -38,7 +38,7 @@ def accesses(call: Call) -> list[Access]:
     """
     service = call["service"]
     if service not in _SERVICES:
-        raise UnknownCallError(f"service {service} ({call['operation']}) is not known here")
+        raise UnknownCallError(f"service {service} ({call['operation']}) is not supported")
     context = {
         "aws:RequestedRegion": call["region"],
         "aws:PrincipalArn": call["role"],
@@ -59,7 +59,7 @@ Found = Iterator[tuple[str, str, dict[str, str]]]
 
 
 def _unknown(call: Call) -> UnknownCallError:
-    return UnknownCallError(f"{call['service']} {call['operation']} is not known here")
+    return UnknownCallError(f"{call['service']} {call['operation']} is not supported")
 
 
 def _arn(call: Call, service: str, resource: str) -> str:
@@ -118,8 +118,8 @@ _S3_OBJECT = {
     "GetObjectTagging": "GetObjectTagging",
     "PutObjectTagging": "PutObjectTagging",
 }
-# What a request takes besides, by a parameter that it has. A bucket's default retention takes
-# nothing of who puts an object, and neither does a condition such as `IfNoneMatch`.
+# Further actions that a request needs, by its parameters. Neither a bucket's default retention nor
+# a condition (`IfNoneMatch`) needs a further action.
 _S3_BY_PARAMETER = {
     "Tagging": "PutObjectTagging",
     "ObjectLockMode": "PutObjectRetention",
@@ -188,7 +188,7 @@ def _secretsmanager(call: Call) -> Found:
 
 # Services whose resource is one parameter
 
-# Operation → parameter that holds the resource's ARN; "*" for an action without a resource.
+# Operation → parameter with the resource's ARN; "*" for an action without a resource.
 _BY_PARAMETER: dict[str, dict[str, str]] = {
     "states": {
         "StartExecution": "stateMachineArn",

@@ -38,17 +38,17 @@ class PendingRun:
     def __init__(self, port: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
         self.port = port
         self.repository = FakeRepository()
-        self.told: list[tuple[str, str]] = []
+        self.ended_waits: list[tuple[str, str]] = []
         self.ledger = Ledger("runs")
         self.locks = ServiceLocks("locks", lambda owner: False)
         self.store = ApprovalStore("approvals", "records")
         self.set_run(RUN_ID, "upscale_service", "IN_PROGRESS")
         self.set_run(OWN, "upscale_service_ended", "IN_PROGRESS")
         monkeypatch.setattr(cleanup, "services_repository", lambda config, place: self.repository)
-        monkeypatch.setattr("slipway.approvals.decisions.end_wait", self.tell)
+        monkeypatch.setattr("slipway.approvals.decisions.end_wait", self.end_wait)
 
-    def tell(self, token: str, following: str) -> bool:
-        self.told.append((token, following))
+    def end_wait(self, token: str, following: str) -> bool:
+        self.ended_waits.append((token, following))
         return True
 
     def set_run(self, run_id: str, action: str, status: str, **fields: object) -> None:
@@ -109,7 +109,7 @@ def test_ended_run_withdraws_its_request_branch_and_lock(
     approval_function().withdraw(EndedRun(run_id=RUN_ID, automation_run_id=OWN))
 
     assert pending.status() is Status.CANCELLED
-    assert pending.told == [("token-1", "Report")]
+    assert pending.ended_waits == [("token-1", "Report")]
     assert pending.repository.closed == [f"slipway/upscale_service/{RUN_ID}"]
     assert pending.holder() is None
     assert pending.updates(OWN) == [{"status": "SUCCESS"}]
@@ -255,7 +255,7 @@ def test_ended_run_stays_unchanged_when_its_execution_stops(
     ("user", "why"),
     [
         (None, "unknown to Port"),
-        ({"id": "auth0|somebody-else", "email": "devops@acme.example"}, "another person's run"),
+        ({"id": "auth0|another", "email": "devops@acme.example"}, "another person's run"),
     ],
 )
 def test_port_decision_is_refused_when_port_names_another_user(

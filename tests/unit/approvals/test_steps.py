@@ -48,7 +48,7 @@ class ApprovalRun:
         self.environment = "Production"
         self.refusal: UserError | None = None
         self.nothing: NothingToDo | None = None
-        self.told: list[tuple[str, str]] = []
+        self.ended_waits: list[tuple[str, str]] = []
         self.sent: list[str] = []
         self.policy = Policy.model_validate(POLICY)
         config = load(RunConfig)
@@ -73,8 +73,8 @@ class ApprovalRun:
         self.decisions = Decisions(
             self.store, AuditTrail("audit"), port, lambda: PolicyVersion(self.policy, "v1")
         )
-        monkeypatch.setattr("slipway.approvals.decisions.end_wait", self.tell)
-        monkeypatch.setattr("slipway.approvals.steps.end_wait", self.tell)
+        monkeypatch.setattr("slipway.approvals.decisions.end_wait", self.end_wait)
+        monkeypatch.setattr("slipway.approvals.steps.end_wait", self.end_wait)
         monkeypatch.setattr(change, "services_repository", self.repositories)
         monkeypatch.setattr(change, "prepare", self.prepare)
 
@@ -85,8 +85,8 @@ class ApprovalRun:
         self.sent.append(occasion)
         return []
 
-    def tell(self, token: str, following: str) -> bool:
-        self.told.append((token, following))
+    def end_wait(self, token: str, following: str) -> bool:
+        self.ended_waits.append((token, following))
         return True
 
     def prepare(self, run: Any, repository: Any, policy: Any) -> Proposal | NothingToDo:
@@ -195,18 +195,18 @@ def test_wait_ends_at_once_when_the_request_is_already_decided(
 
     run.take("wait", token="token-1")
 
-    assert run.told == [("token-1", "Execute")]
+    assert run.ended_waits == [("token-1", "Execute")]
 
 
 def test_second_wait_ends_at_once_when_decided_before_it(
     run: ApprovalRun,
 ) -> None:
     run.approved()
-    run.told.clear()
+    run.ended_waits.clear()
 
     run.take("remind", token="token-2")
 
-    assert run.told == [("token-2", "Execute")]
+    assert run.ended_waits == [("token-2", "Execute")]
     assert run.sent == ["request"]
 
 
@@ -219,7 +219,7 @@ def test_reminder_withdraws_the_request_when_the_run_has_ended(
     run.take("remind", token="token-2")
 
     assert run.store.get(f"{RUN_ID}.1").status is Status.CANCELLED
-    assert ("token-2", "Report") in run.told
+    assert ("token-2", "Report") in run.ended_waits
 
 
 def test_decision_counts_when_it_arrives_just_before_expiry(

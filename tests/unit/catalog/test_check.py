@@ -33,7 +33,7 @@ def line_of(path: str, text: str) -> int:
     return whole.count("\n", 0, whole.index(text)) + 1
 
 
-def is_said(found: list[str], start: str, said: str) -> bool:
+def is_reported(found: list[str], start: str, said: str) -> bool:
     """Whether a fault begins and continues with these texts."""
     return any(fault.startswith(start) and said in fault for fault in found)
 
@@ -72,21 +72,21 @@ STRUCTURE = [
 def test_structural_fault_is_found(path: str, old: str, new: str, said: str) -> None:
     found = faults_of(changed(ACME, path, old, new))
 
-    assert is_said(found, f"{path}:{line_of(path, old)}: ", said), found
+    assert is_reported(found, f"{path}:{line_of(path, old)}: ", said), found
 
 
 def test_structural_fault_is_found_at_the_parent_key() -> None:
     missing = faults_of(changed(ACME, CONFIGURE, "    to:", "    too:"))
     separator = faults_of(changed(ACME, RESOURCE, "{team}.{name}.{env}", "{team}-{name}-{env}"))
 
-    assert is_said(missing, f"{CONFIGURE}:4: ", "The key 'set.0.to' is missing. Add it.")
-    assert is_said(separator, f"{RESOURCE}:5: ", "may contain '-', which separates it")
+    assert is_reported(missing, f"{CONFIGURE}:4: ", "The key 'set.0.to' is missing. Add it.")
+    assert is_reported(separator, f"{RESOURCE}:5: ", "may contain '-', which separates it")
 
 
 def test_invalid_yaml_file_is_found() -> None:
     found = faults_of(changed(ACME, CREATE, "operation: create", "operation: ["))
 
-    assert is_said(found, f"{CREATE}:4: ", "is not valid YAML")
+    assert is_reported(found, f"{CREATE}:4: ", "is not valid YAML")
 
 
 NAMES = [
@@ -126,7 +126,7 @@ NAMES = [
 def test_invalid_name_is_found(path: str, old: str, new: str, said: str) -> None:
     found = check(path, old, new)
 
-    assert is_said(found, f"{path}:{line_of(path, old)}: ", said), found
+    assert is_reported(found, f"{path}:{line_of(path, old)}: ", said), found
 
 
 # Each is found in another place than the change: that place, and the message.
@@ -155,7 +155,7 @@ ELSEWHERE = [
 def test_fault_is_found_at_its_place(path: str, old: str, new: str, place: str, said: str) -> None:
     found = check(path, old, new)
 
-    assert is_said(found, f"{place}:", said), found
+    assert is_reported(found, f"{place}:", said), found
 
 
 @pytest.mark.parametrize("name", ["action.json", "action.yaml"])
@@ -335,7 +335,7 @@ def test_environment_part_must_be_used() -> None:
 
     found = [str(fault) for fault in check_catalog(files)]
 
-    assert is_said(found, f"{RESOURCE}:11: ", "The part 'env' gives the environment")
+    assert is_reported(found, f"{RESOURCE}:11: ", "The part 'env' gives the environment")
 
 
 @pytest.mark.parametrize(
@@ -350,4 +350,4 @@ def test_environment_part_must_be_used() -> None:
 def test_port_file_of_another_shape_is_found(path: str, text: str, said: str) -> None:
     found = faults_of({**read_folder(ACME), path: text.encode()})
 
-    assert is_said(found, f"{path}:", said), found
+    assert is_reported(found, f"{path}:", said), found

@@ -205,7 +205,7 @@ def test_run_shows_what_an_unmerged_pull_request_waits_for(
 
 
 def wait(event: Event) -> None:
-    assert event.wait(60), "it is done one after the other"
+    assert event.wait(60), "the calls ran one after the other"
 
 
 def test_entity_is_read_from_port_while_github_is_read(delivery: Delivery) -> None:

@@ -114,7 +114,7 @@ class Restart:
             self.deliver()
         return caught.value
 
-    def held(self) -> list[str]:
+    def locked(self) -> list[str]:
         return [lock.service for lock in self.locks.all()]
 
 
@@ -141,7 +141,7 @@ def test_workflow_is_started_with_the_inputs_of_the_plan(restart: Restart) -> No
     }
     assert error.retry_at is not None
     assert {"status_label": "Workflow is running", "link": [PAGE]} in restart.port.updates
-    assert restart.held() == ["service/shop"]
+    assert restart.locked() == ["service/shop"]
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_run_ends_with_the_workflow_and_frees_the_entity(
     assert restart.port.updates[-1]["status"] == status
     assert said in restart.port.updates[-1]["summary"]
     assert len(restart.github.sent(DISPATCH)) == 1
-    assert restart.held() == []
+    assert restart.locked() == []
 
 
 def test_run_is_found_by_its_name_when_its_start_is_unknown(restart: Restart) -> None:
@@ -184,7 +184,7 @@ def test_workflow_changed_after_the_plan_is_cancelled(restart: Restart) -> None:
     assert restart.github.count(CANCEL) == 1
     assert restart.port.updates[-1]["status"] == "FAILURE"
     assert "was changed before GitHub ran it" in restart.port.updates[-1]["summary"]
-    assert restart.held() == []
+    assert restart.locked() == []
 
 
 def test_workflow_that_never_ends_fails_the_run(restart: Restart) -> None:
@@ -254,7 +254,7 @@ def test_run_ends_when_its_action_was_removed(restart: Restart) -> None:
     with pytest.raises(UserError, match="no longer has the action 'reboot_service'"):
         _carry_out(restart, message)
 
-    assert restart.held() == []
+    assert restart.locked() == []
 
 
 def _carry_out(restart: Restart, message: Any) -> None:

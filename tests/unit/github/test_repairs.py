@@ -51,10 +51,12 @@ def asked(github: FakeGitHub) -> list[str]:
 # -- escalation
 
 
-def escalate(github: FakeGitHub, body: str = f"ill\n{MARKER}", **more: Any) -> tuple[int, bool]:
+def escalate(
+    github: FakeGitHub, body: str = f"unhealthy\n{MARKER}", **more: Any
+) -> tuple[int, bool]:
     labels = more.pop("labels", ("slipway",))
     over = repairs(github).escalate(
-        title="Service shop is ill", body=body, labels=labels, marker=MARKER, **more
+        title="Service shop is unhealthy", body=body, labels=labels, marker=MARKER, **more
     )
     return over.number, over.created
 
@@ -70,17 +72,21 @@ def issue(number: int, body: str | None, kind: str = "issues") -> dict[str, Any]
 def test_escalation_opens_an_issue_when_there_is_none(github: FakeGitHub) -> None:
     github.script("GET /issues", (200, [issue(1, None), issue(2, "other")], {}))
 
-    assert escalate(github, labels=("slipway", "ill")) == (5, True)
-    assert parse_qs(github.requests[0].query)["labels"] == ["slipway,ill"]
+    assert escalate(github, labels=("slipway", "unhealthy")) == (5, True)
+    assert parse_qs(github.requests[0].query)["labels"] == ["slipway,unhealthy"]
     assert github.sent("POST /issues") == [
-        {"title": "Service shop is ill", "body": f"ill\n{MARKER}", "labels": ["slipway", "ill"]}
+        {
+            "title": "Service shop is unhealthy",
+            "body": f"unhealthy\n{MARKER}",
+            "labels": ["slipway", "unhealthy"],
+        }
     ]
 
 
 def test_repeated_escalation_only_reads_an_equal_issue(
     github: FakeGitHub,
 ) -> None:
-    github.script("GET /issues", (200, [issue(1, f"ill\n{MARKER}")], {}))
+    github.script("GET /issues", (200, [issue(1, f"unhealthy\n{MARKER}")], {}))
 
     assert escalate(github) == (1, False)
     assert asked(github) == ["GET /issues"]
@@ -96,7 +102,7 @@ def test_escalation_updates_an_older_issue_and_comments(
     github.script("POST /issues/1/comments", (201, {"id": 1}, {}))
 
     assert escalate(github, comment="Ill again") == (1, False)
-    assert github.sent("PATCH /issues/1") == [{"body": f"ill\n{MARKER}"}]
+    assert github.sent("PATCH /issues/1") == [{"body": f"unhealthy\n{MARKER}"}]
     assert github.sent("POST /issues/1/comments") == [{"body": "Ill again"}]
 
 
@@ -115,7 +121,7 @@ def test_repeated_escalation_does_not_repeat_its_comment(
 def test_repeated_escalation_adds_nothing_to_an_equal_issue(
     github: FakeGitHub,
 ) -> None:
-    github.script("GET /issues", (200, [issue(1, f"ill\n{MARKER}")], {}))
+    github.script("GET /issues", (200, [issue(1, f"unhealthy\n{MARKER}")], {}))
 
     assert escalate(github, comment="Ill again") == (1, False)
     assert asked(github) == ["GET /issues"]
@@ -129,7 +135,7 @@ def test_escalation_ignores_a_pull_request_with_its_marker(
     assert escalate(github) == (5, True)
 
 
-@pytest.mark.parametrize("more", [{"body": "ill"}, {"labels": ()}])
+@pytest.mark.parametrize("more", [{"body": "unhealthy"}, {"labels": ()}])
 def test_escalation_is_refused_without_its_marker(github: FakeGitHub, more: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="needs its marker"):
         escalate(github, **more)
@@ -316,13 +322,13 @@ def last_change(**fields: Any) -> LastChange:
 
 
 def test_rollback_is_a_change_that_undoes_the_last_one() -> None:
-    change = roll_back(last_change(), remediation_id=ID, why="It is ill.")
+    change = roll_back(last_change(), remediation_id=ID, why="It is unhealthy.")
 
     assert change.branch == f"slipway/roll_back/{ID}" == roll_back_branch(ID)
     assert change.title == "Roll back Service 'shop': undo #12"
     assert change.files == {"apps/shop/common_values.json": "{}"}
     assert f"[#12]({PAGE}/pull/12)" in change.body
-    assert change.body.startswith("It is ill.")
+    assert change.body.startswith("It is unhealthy.")
 
 
 def test_rollback_names_the_commit_without_a_pull_request() -> None:

@@ -56,11 +56,11 @@ class World:
 
     Attributes:
         now: the time.
-        look: what a probe finds.
-        probed: what was probed.
-        decide: what people answer who are asked for approval.
-        asked: what they were asked.
-        partition: where changes are published: by automations, unless a test says otherwise.
+        look: the finding of a probe.
+        probed: the probed URLs and settings.
+        decide: the answer of people to a request for approval.
+        asked: the requests for approval.
+        partition: where changes are published, by default those of automations.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,14 +185,14 @@ class World:
 
     def alerts(self) -> list[str]:
         """Return the alerts since the last call."""
-        told: list[str] = []
+        texts: list[str] = []
         while True:
             answer = boto3.client("sqs").receive_message(
                 QueueUrl=self._queue, MaxNumberOfMessages=10, VisibilityTimeout=60
             )
             if not answer.get("Messages"):
-                return told
-            told += [message["Body"] for message in answer["Messages"]]
+                return texts
+            texts += [message["Body"] for message in answer["Messages"]]
 
     def steps(self) -> RemediationSteps:
         """Make the steps, as each invocation does."""
@@ -203,12 +203,12 @@ class World:
 
 
 class Machine:
-    """An execution of the remediation machine, one state after the other.
+    """An execution of the remediation machine, state by state.
 
     Attributes:
-        next: the state that comes next.
-        answer: of the step before it.
-        decisions: what was answered, in order.
+        next: the next state.
+        answer: the answer of the previous step.
+        decisions: the answers of the function, in order.
     """
 
     def __init__(self, world: World, execution: str, service: str = KEY) -> None:
@@ -234,7 +234,7 @@ class Machine:
         """Enter the next state; with `crash` it does its work, but its answer is lost.
 
         Returns:
-            What comes then.
+            The state after it.
         """
         world, answer = self._world, self.answer
         match self.next:
@@ -336,6 +336,6 @@ def seconds(number: float) -> timedelta:
     return timedelta(seconds=number)
 
 
-def ill_until_restarted(world: World) -> Callable[[], Finding]:
+def unhealthy_until_restarted(world: World) -> Callable[[], Finding]:
     """Make a service that is unhealthy until a restart was requested."""
     return lambda: HEALTHY if world.github.restarted else UNHEALTHY

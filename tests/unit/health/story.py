@@ -97,7 +97,7 @@ class Story:
                     found = self._look(self).model_copy(update={"url": url})
                     self.state = self.state.observed(found, self.now)
                 case Wait(until=until):
-                    assert until > self.now, "waits for what is over"
+                    assert until > self.now, "waits for a time in the past"
                     self.now = until
                 case CoolDown(until=until):
                     assert until > self.now
@@ -132,6 +132,6 @@ class Story:
         return [repair.step for _, repair in self.repairs]
 
 
-def ill_until(kind: str) -> Look:
+def unhealthy_until(kind: str) -> Look:
     """Make a service that is unhealthy until this strategy was carried out."""
     return lambda story: HEALTHY if kind in story.kinds else UNHEALTHY

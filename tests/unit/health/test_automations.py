@@ -55,7 +55,7 @@ def test_run_stays_open_when_its_change_starts_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_arguments: Any) -> None:
-        raise RuntimeError("not today")
+        raise RuntimeError("unavailable")
 
     with monkeypatch.context() as patched:
         patched.setattr(admission, "start_execution", fail)

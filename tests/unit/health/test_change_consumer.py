@@ -245,7 +245,7 @@ def poisoned_batch(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any] | Non
 
     def launch(store: Any, machine_arn: str, record: Any) -> None:
         if record.service == "service/bad":
-            raise RuntimeError("not today")
+            raise RuntimeError("unavailable")
         real(store, machine_arn, record)
 
     monkeypatch.setattr(change_consumer, "launch", launch)
@@ -278,8 +278,8 @@ def test_batch_raises_when_one_service_fails_on_demand(
         with pytest.raises(RecordsFailed) as raised:
             world.deliver(*batch)
     assert str(raised.value) == (
-        f"2 of 13 records failed. {world.partition}@1: RuntimeError: not today; "
-        f"{world.partition}@3: RuntimeError: not today"
+        f"2 of 13 records failed. {world.partition}@1: RuntimeError: unavailable; "
+        f"{world.partition}@3: RuntimeError: unavailable"
     )
     assert set(executions()) == STARTED
 
@@ -305,9 +305,9 @@ def test_replay_reports_why_a_change_failed(world: World, monkeypatch: pytest.Mo
         refuse_to_start(patched)
         answer = ChangeConsumer(load(SubscriptionsConfig)).handle(event)
 
-    (told,) = answer["replayed"]
-    assert told["outcome"] == "failed"
-    assert "ServiceUnavailable" in told["why"]
+    (result,) = answer["replayed"]
+    assert result["outcome"] == "failed"
+    assert "ServiceUnavailable" in result["why"]
     assert ChangeConsumer(load(SubscriptionsConfig)).handle(event) == {
         "batchItemFailures": [],
         "replayed": [],

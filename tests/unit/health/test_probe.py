@@ -21,7 +21,7 @@ pytestmark = pytest.mark.waits
 SHORT = {"deadline_seconds": 0.3}
 
 
-def nobody(_host: str, _port: int) -> Sequence[str]:
+def no_resolver(_host: str, _port: int) -> Sequence[str]:
     raise AssertionError("the name must not be looked up")
 
 
@@ -172,7 +172,7 @@ def test_host_header_names_only_a_non_default_port(scheme: Any, port: int, host:
     ],
 )
 def test_probe_refuses_an_invalid_url_before_any_lookup(url: object, why: str) -> None:
-    sentence = failed(probe(url, ProbeLimits(), resolve=nobody), FailureKind.REFUSED_URL)
+    sentence = failed(probe(url, ProbeLimits(), resolve=no_resolver), FailureKind.REFUSED_URL)
 
     assert why in sentence
     assert "secret" not in sentence

@@ -28,9 +28,9 @@ from tests.unit.health.story import (
     UNHEALTHY,
     URL,
     Story,
-    ill_until,
     make_policy,
     make_state,
+    unhealthy_until,
 )
 
 SECOND = timedelta(seconds=1)
@@ -90,7 +90,7 @@ def test_next_probe_waits_for_its_interval() -> None:
     ],
 )
 def test_strategies_are_tried_in_order_until_one_helps(cure: str, kinds: list[str]) -> None:
-    story = Story(make_state(), make_policy(), look=ill_until(cure))
+    story = Story(make_state(), make_policy(), look=unhealthy_until(cure))
 
     end = story.run()
 
@@ -124,7 +124,7 @@ def test_remediation_escalates_after_every_attempt_fails() -> None:
 
 def test_remediation_waits_before_it_probes_after_a_repair() -> None:
     policy = make_policy(strategies=[Restart(wait_seconds=60)])
-    story = Story(make_state(), policy, look=ill_until("restart"))
+    story = Story(make_state(), policy, look=unhealthy_until("restart"))
 
     story.run()
 
@@ -155,7 +155,7 @@ def test_next_strategy_follows_at_once_after_a_skipped_repair(
     def do(_story: Story, repair: Repair) -> Outcome:
         return outcome if repair.step == "restart" else "done"
 
-    story = Story(make_state(), make_policy(), look=ill_until("roll_back"), do=do)
+    story = Story(make_state(), make_policy(), look=unhealthy_until("roll_back"), do=do)
 
     assert isinstance(story.run(), Healthy)
     steps = [step.step for step in story.steps]
@@ -277,7 +277,7 @@ def test_remediation_escalates_when_the_files_disagree(files: Reviewed, why: str
 
 def test_environment_is_read_from_files_when_port_has_none() -> None:
     state = make_state(environment=None, reviewed=Reviewed(environment="Test"))
-    story = Story(state, make_policy(), look=ill_until("restart"))
+    story = Story(state, make_policy(), look=unhealthy_until("restart"))
 
     assert isinstance(story.run(), Healthy)
 
@@ -360,7 +360,7 @@ APPROVAL = make_policy(environments=["Production"], approval_environments=["Prod
 
 
 def test_approved_remediation_probes_again_before_it_repairs() -> None:
-    story = Story(make_state(environment="Production"), APPROVAL, look=ill_until("restart"))
+    story = Story(make_state(environment="Production"), APPROVAL, look=unhealthy_until("restart"))
 
     assert isinstance(story.run(), Healthy)
     steps = [step.step for step in story.steps]
@@ -401,7 +401,7 @@ def earlier(*minutes: int) -> dict[str, object]:
 
 def test_remediation_continues_after_the_hourly_limit_cools_down() -> None:
     state = make_state(**earlier(70, 50, 30, 10))
-    story = Story(state, make_policy(max_per_hour=3), look=ill_until("restart"))
+    story = Story(state, make_policy(max_per_hour=3), look=unhealthy_until("restart"))
 
     assert isinstance(story.run(), Healthy)
     (cool,) = [step for step in story.steps if isinstance(step, CoolDown)]
@@ -421,7 +421,9 @@ def test_remediation_is_not_cooled_down_by_its_own_repairs() -> None:
         )
         return "done"
 
-    story = Story(make_state(**earlier(3, 2)), make_policy(), look=ill_until("scale_up"), do=do)
+    story = Story(
+        make_state(**earlier(3, 2)), make_policy(), look=unhealthy_until("scale_up"), do=do
+    )
 
     assert isinstance(story.run(), Healthy)
     assert not any(isinstance(step, CoolDown) for step in story.steps)

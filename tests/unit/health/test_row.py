@@ -118,9 +118,9 @@ def test_ending_without_a_repair_counts_only_when_a_correction(
 
 
 def test_next_remediation_knows_the_earlier_escalations() -> None:
-    told = admitted().state.model_copy(update={"escalations": (LATER,)})
+    escalated = admitted().state.model_copy(update={"escalations": (LATER,)})
 
-    after = closed(admitted().changed(state=told), LATER)
+    after = closed(admitted().changed(state=escalated), LATER)
 
     assert begun(after, DEGRADED, LATER).state.escalations == (LATER,)
 

@@ -13,7 +13,7 @@ from tests.unit.health.remedy import (
     SERVICE,
     World,
     executions,
-    ill_until_restarted,
+    unhealthy_until_restarted,
 )
 from tests.unit.health.story import HEALTHY, REFUSED, UNHEALTHY, URL
 
@@ -51,7 +51,7 @@ def test_false_degraded_status_is_corrected_with_a_note(
 def test_restarted_service_is_healthy_and_names_the_repair(
     world: World,
 ) -> None:
-    world.look = ill_until_restarted(world)
+    world.look = unhealthy_until_restarted(world)
 
     machine = world.become_unhealthy().run()
 
@@ -75,7 +75,7 @@ def test_probe_receives_the_settings_of_the_entity(
 
 
 def test_every_entity_write_has_its_own_check_id(world: World) -> None:
-    world.look = ill_until_restarted(world)
+    world.look = unhealthy_until_restarted(world)
 
     world.become_unhealthy().run()
 
@@ -197,7 +197,7 @@ def test_invalid_policy_raises_an_error_that_names_the_variable(
 def test_successful_repair_is_counted_in_its_metrics(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    world.look = ill_until_restarted(world)
+    world.look = unhealthy_until_restarted(world)
 
     world.become_unhealthy().run()
 

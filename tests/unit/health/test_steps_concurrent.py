@@ -11,7 +11,7 @@ from tests.unit.health.remedy import (
     KEY,
     World,
     executions,
-    ill_until_restarted,
+    unhealthy_until_restarted,
 )
 from tests.unit.health.story import UNHEALTHY
 
@@ -35,7 +35,7 @@ def test_repeated_finding_counts_once(
 
 @pytest.mark.parametrize("crashes", [1, 3])
 def test_repeating_every_step_gives_the_same_result(world: World, crashes: int) -> None:
-    world.look = ill_until_restarted(world)
+    world.look = unhealthy_until_restarted(world)
     machine = world.become_unhealthy()
 
     while machine.next != "Done":
@@ -219,7 +219,7 @@ def test_overwritten_change_is_restored_and_examined(world: World, early: bool) 
     assert world.entity[STATUS] == "Healthy"
     if not early:
         world.deliver(*records)
-    world.look = ill_until_restarted(world)
+    world.look = unhealthy_until_restarted(world)
 
     assert world.row.execution == SECOND
     second = world.machine()

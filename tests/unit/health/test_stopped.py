@@ -176,10 +176,10 @@ def test_stopped_execution_withdraws_its_approval_request(
 def test_sweep_handler_routes_a_stop_event_by_its_machine(
     world: World, monkeypatch: pytest.MonkeyPatch, machine: str
 ) -> None:
-    told: list[tuple[str, ...]] = []
-    remediations = SimpleNamespace(release=lambda *of: told.append(of))
+    calls: list[tuple[str, ...]] = []
+    remediations = SimpleNamespace(release=lambda *of: calls.append(of))
     monkeypatch.setattr(sweep, "stopped_remediations", lambda: remediations)
-    monkeypatch.setattr(sweep, "stopped", lambda *of: told.append(of))
+    monkeypatch.setattr(sweep, "stopped", lambda *of: calls.append(of))
     context: Any = type(
         "Context",
         (),
@@ -201,7 +201,7 @@ def test_sweep_handler_routes_a_stop_event_by_its_machine(
     sweep.handler({"detail-type": kind, "detail": detail}, context)
 
     expected = (KEY, "e-1", "FAILED") if machine == "remediation" else ("e-1", "FAILED")
-    assert told == [expected]
+    assert calls == [expected]
 
 
 # -- the sweep: events that EventBridge did not deliver

@@ -86,15 +86,15 @@ def test_team_subscription_starts_along_with_the_remediation() -> None:
 
 
 def test_own_writes_start_only_a_subscription_that_includes_them() -> None:
-    told = Subscription(
-        name="told",
-        state_machine="told",
+    subscribed = Subscription(
+        name="subscribed",
+        state_machine="subscribed",
         filter=Filter(
             blueprint="service", properties={"health_status": ("Degraded",)}, own_writes=True
         ),
     )
 
-    assert started(replace(DEGRADED, own=True), (HEALTH, told)) == ["told"]
+    assert started(replace(DEGRADED, own=True), (HEALTH, subscribed)) == ["subscribed"]
 
 
 @pytest.mark.parametrize(

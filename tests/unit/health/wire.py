@@ -28,9 +28,9 @@ class Server:
 
     Attributes:
         port: where it listens.
-        requests: the heads of the requests that came, in order.
-        connections: how many connections came.
-        behave: what is done with each connection.
+        requests: the heads of the received requests, in order.
+        connections: the number of connections.
+        behave: the behaviour for each connection.
     """
 
     def __init__(self, behave: Behave, tls: ssl.SSLContext | None, family: socket.AddressFamily):

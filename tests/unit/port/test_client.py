@@ -238,7 +238,7 @@ def test_rate_limit_reset_is_ignored_when_requests_remain(
 
 
 @pytest.mark.parametrize(
-    "told",
+    "retry_time",
     [
         "",
         "-5",
@@ -250,8 +250,8 @@ def test_rate_limit_reset_is_ignored_when_requests_remain(
         "Fri, 31 Dec 9999 23:59:59 -1200",
     ],
 )
-def test_unreadable_retry_time_is_replaced_by_the_default(port: Port, told: str) -> None:
-    headers = {"Retry-After": told, "x-ratelimit-reset": told}
+def test_unreadable_retry_time_is_replaced_by_the_default(port: Port, retry_time: str) -> None:
+    headers = {"Retry-After": retry_time, "x-ratelimit-reset": retry_time}
     port.script(f"GET {RUN_PATH}", (429, {}, headers), (200, {"run": RUN}, {}))
 
     port.client().get_run("r_1")
@@ -259,12 +259,12 @@ def test_unreadable_retry_time_is_replaced_by_the_default(port: Port, told: str)
     assert port.slept == [0.5]
 
 
-@pytest.mark.parametrize("told", ["0", "Sun, 23 Nov 2025 10:00:00 GMT"])
-def test_elapsed_retry_time_still_pauses(port: Port, told: str) -> None:
+@pytest.mark.parametrize("retry_time", ["0", "Sun, 23 Nov 2025 10:00:00 GMT"])
+def test_elapsed_retry_time_still_pauses(port: Port, retry_time: str) -> None:
     port.script(
         f"GET {RUN_PATH}",
-        (429, {}, {"Retry-After": told}),
-        (429, {}, {"Retry-After": told}),
+        (429, {}, {"Retry-After": retry_time}),
+        (429, {}, {"Retry-After": retry_time}),
         (200, {"run": RUN}, {}),
     )
 
@@ -273,9 +273,9 @@ def test_elapsed_retry_time_still_pauses(port: Port, told: str) -> None:
     assert port.slept == [0.5, 0.5]
 
 
-@pytest.mark.parametrize("told", ["9999999", "99999999999999"])
-def test_retry_time_in_years_is_limited_to_a_day(port: Port, told: str) -> None:
-    port.script(f"GET {RUN_PATH}", (429, {}, {"x-ratelimit-reset": told}))
+@pytest.mark.parametrize("retry_time", ["9999999", "99999999999999"])
+def test_retry_time_in_years_is_limited_to_a_day(port: Port, retry_time: str) -> None:
+    port.script(f"GET {RUN_PATH}", (429, {}, {"x-ratelimit-reset": retry_time}))
 
     with pytest.raises(PortUnavailable) as caught:
         port.client().get_run("r_1")
@@ -415,8 +415,8 @@ def test_malformed_entity_is_a_port_error(port: Port) -> None:
 
 @pytest.mark.parametrize("status", [403, 503])
 def test_error_masks_a_token_that_port_quotes(port: Port, status: int) -> None:
-    port.issue("token-that-must-not-be-told")
-    said = refusal("odd", "Bad token 'token-that-must-not-be-told'.")
+    port.issue("token-that-must-not-be-shown")
+    said = refusal("odd", "Bad token 'token-that-must-not-be-shown'.")
     port.script(f"GET {RUN_PATH}", (status, said, {}))
 
     with pytest.raises((PortError, PortUnavailable), match=r"Bad token '\*\*\*\*\*'"):
@@ -424,7 +424,7 @@ def test_error_masks_a_token_that_port_quotes(port: Port, status: int) -> None:
 
 
 def test_errors_contain_neither_secret_nor_token(port: Port) -> None:
-    port.issue("token-that-must-not-be-told")
+    port.issue("token-that-must-not-be-shown")
     errors: list[Exception] = []
     answers: list[Answer] = [(500, {}, {}), (403, refusal("forbidden"), {}), (NO_ANSWER, None, {})]
     for answer in answers:
@@ -435,7 +435,7 @@ def test_errors_contain_neither_secret_nor_token(port: Port) -> None:
 
     text = "".join("".join(traceback.format_exception(error)) for error in errors)
     assert SECRET not in text
-    assert "token-that-must-not-be-told" not in text
+    assert "token-that-must-not-be-shown" not in text
 
 
 def test_unknown_run_is_not_found_when_read(port: Port) -> None:

@@ -55,7 +55,7 @@ def test_signature_of_the_previous_secret_is_valid() -> None:
 def test_verification_stops_at_the_first_matching_secret() -> None:
     def secrets() -> Iterator[str]:
         yield SECRET
-        pytest.fail("the first one fitted")
+        pytest.fail("the first secret matched")
 
     assert verify(signed(), secrets(), WHEN, required=True)
 

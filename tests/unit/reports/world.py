@@ -53,7 +53,7 @@ def refusal(code: str, message: str = "said so") -> Json:
 
 
 class World:
-    """What Port and GitHub hold. Tests change it before and look at it after a report."""
+    """The state of Port and GitHub. Tests set it before a report and check it afterwards."""
 
     def __init__(self) -> None:
         self.url = ""

@@ -474,9 +474,9 @@ def test_run_that_port_started_ends_with_a_reason(scene: Scene) -> None:
     assert scene.updates()[-1]["summary"].startswith("Port started this run itself")
 
 
-@pytest.mark.parametrize(("killed", "is_said"), [(1, False), (2, True), (3, True)])
+@pytest.mark.parametrize(("killed", "is_shown"), [(1, False), (2, True), (3, True)])
 def test_run_shows_that_its_function_is_killed_repeatedly(
-    scene: Scene, capsys: pytest.CaptureFixture[str], killed: int, is_said: bool
+    scene: Scene, capsys: pytest.CaptureFixture[str], killed: int, is_shown: bool
 ) -> None:
     for _ in range(killed):
         # A killed process cannot record its end.
@@ -486,8 +486,8 @@ def test_run_shows_that_its_function_is_killed_repeatedly(
 
     assert len(scene.acted) == 1
     text = f"interrupted {killed} times"
-    assert any(text in line for line in scene.logs()) == is_said
-    assert ('"RunCrashed"' in capsys.readouterr().out) == is_said
+    assert any(text in line for line in scene.logs()) == is_shown
+    assert ('"RunCrashed"' in capsys.readouterr().out) == is_shown
 
 
 def test_waiting_run_is_not_shown_as_interrupted(scene: Scene) -> None:
@@ -696,11 +696,11 @@ def test_replay_reports_a_concurrent_run_and_leaves_its_log(
 ) -> None:
     inner: list[tuple[str, str]] = []
 
-    def meanwhile(run: ActiveRun) -> None:
+    def end_concurrently(run: ActiveRun) -> None:
         scene.act = lambda run: None
         inner.extend(replayed(scene, message()))
 
-    scene.act = meanwhile
+    scene.act = end_concurrently
 
     assert replayed(scene, message()) == [("done", "")]
     assert inner == [("failed", "RunInProgress: Another invocation is working on this run.")]

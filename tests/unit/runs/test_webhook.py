@@ -106,28 +106,28 @@ def test_signed_body_that_is_not_json_is_refused(queue: str, body: bytes) -> Non
 
 
 def test_rotated_secret_counts_within_seconds(queue: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    door = Webhook()
-    door.answer(signed_request(body_of(MESSAGE)))
+    receiver = Webhook()
+    receiver.answer(signed_request(body_of(MESSAGE)))
     renewed = json.dumps({"client_id": "id", "client_secret": "renewed-" + SECRET})
     boto3.client("secretsmanager").put_secret_value(SecretId="slipway/port", SecretString=renewed)
     now = time.monotonic() + 6
     monkeypatch.setattr("slipway.runs.webhook.time.monotonic", lambda: now)
 
-    answer = door.answer(signed_request(body_of(MESSAGE), secret="renewed-" + SECRET))
+    answer = receiver.answer(signed_request(body_of(MESSAGE), secret="renewed-" + SECRET))
 
     assert answer["statusCode"] == 202
 
 
 def test_new_action_is_known_within_a_minute(queue: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    door = Webhook()
+    receiver = Webhook()
     new = body_of({**MESSAGE, "action": "restart_service"})
-    assert door.answer(signed_request(new))["statusCode"] == 404
+    assert receiver.answer(signed_request(new))["statusCode"] == 404
     queues = json.dumps({"runs": {"restart_service": queue}}).encode()
     boto3.client("s3").put_object(Bucket="records", Key="policy/queues.json", Body=queues)
     now = time.monotonic() + 61
     monkeypatch.setattr("slipway.runs.webhook.time.monotonic", lambda: now)
 
-    assert door.answer(signed_request(new))["statusCode"] == 202
+    assert receiver.answer(signed_request(new))["statusCode"] == 202
 
 
 def test_handler_returns_an_api_gateway_response(queue: str) -> None:

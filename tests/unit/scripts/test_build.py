@@ -251,8 +251,8 @@ def test_index_names_file_digests_and_size(root: Path) -> None:
     assert listed["size"] == archive.stat().st_size
     assert listed["sha256"] == build.sha256(archive)
     with zipfile.ZipFile(archive) as file:
-        held = {name: file.read(name) for name in file.namelist()}
-    assert listed["content_sha256"] == build.digest(held)
+        content = {name: file.read(name) for name in file.namelist()}
+    assert listed["content_sha256"] == build.digest(content)
 
 
 def test_index_of_another_release_is_discarded(root: Path) -> None:

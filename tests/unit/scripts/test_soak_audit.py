@@ -115,14 +115,14 @@ def test_soak_audit_reports_an_undelivered_run_as_stuck() -> None:
 
 
 @pytest.mark.parametrize(
-    "held",
+    "waiting",
     [
         run(status="IN_PROGRESS", pulls=(), held="held/r.json"),
         run(status="IN_PROGRESS", pulls=(), executions={RUN: "FAILED"}),
     ],
 )
-def test_soak_audit_reports_a_run_that_waits_for_an_operator(held: RunFacts) -> None:
-    assert kinds(held) == {"held": 1}
+def test_soak_audit_reports_a_run_that_waits_for_an_operator(waiting: RunFacts) -> None:
+    assert kinds(waiting) == {"held": 1}
 
 
 def test_soak_audit_reports_unowned_locks_and_branches_as_stuck() -> None:

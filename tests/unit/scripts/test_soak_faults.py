@@ -21,7 +21,7 @@ ENV = {
 }
 KNOBS = re.compile(r"http://(port|github|aws)\.test/_sandbox/.*")
 OF_KNOBS = [kind for kind in KINDS if not kind.endswith("-gone") and kind != "broker-restart"]
-MENDED = {("DELETE", "faults"), ("PUT", "rate_limit")}
+CLEARED = {("DELETE", "faults"), ("PUT", "rate_limit")}
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_fault_is_removed_when_its_episode_ends(kind: str, knobs: responses.Requ
         return
     (begun,) = began
     assert begun in {("POST", "faults"), ("PUT", "rate_limit")}
-    assert calls(knobs)[-1] in MENDED
+    assert calls(knobs)[-1] in CLEARED
 
 
 def test_fault_is_removed_when_its_episode_raises(

@@ -64,7 +64,7 @@ def test_deadline_is_the_earliest_retention_limit(
     assert deadline(paused_at, known) == (NOW + left if left is not None else None)
 
 
-def held(hours: int, *runs: Subject) -> OnHold:
+def on_hold(hours: int, *runs: Subject) -> OnHold:
     return OnHold("abc", "Kafka", "create_service", NOW - timedelta(hours=hours), "why", "", runs)
 
 
@@ -81,11 +81,11 @@ def held(hours: int, *runs: Subject) -> OnHold:
         (Line(consumer(0.8 * DAY), backlog(offsets=DAY), []), "ends on"),
         (Line(consumer(), backlog(lost=3), []), "has dropped 3 record(s)"),
         (Line(consumer(DAY), backlog(unread=None), []), "has never read anything"),
-        (Line(consumer(), backlog(), [held(47, Subject("r_1"))]), None),
-        (Line(consumer(), backlog(), [held(49, Subject("r_1"))]), "Slipway ends its run on"),
+        (Line(consumer(), backlog(), [on_hold(47, Subject("r_1"))]), None),
+        (Line(consumer(), backlog(), [on_hold(49, Subject("r_1"))]), "Slipway ends its run on"),
         # Entity changes have no run to end.
-        (Line(consumer(), backlog(), [held(100)]), None),
-        (Line(consumer(), backlog(), [held(100, Subject("r_1", notice=True))]), None),
+        (Line(consumer(), backlog(), [on_hold(100)]), None),
+        (Line(consumer(), backlog(), [on_hold(100, Subject("r_1", notice=True))]), None),
     ],
 )
 def test_status_warns_when_time_runs_out(line: Line, said: str | None) -> None:
@@ -97,7 +97,7 @@ def test_status_warns_when_time_runs_out(line: Line, said: str | None) -> None:
 
 def test_status_table_shows_pause_backlog_and_runs_on_hold() -> None:
     lines = [
-        Line(consumer(DAY), backlog(timedelta(hours=2), unread=4), [held(26)]),
+        Line(consumer(DAY), backlog(timedelta(hours=2), unread=4), [on_hold(26)]),
         Line(consumer(), None, []),
     ]
 

@@ -61,7 +61,7 @@ def test_msk_token_is_for_the_region_of_the_cluster(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--cluster-arn", "slipway", "--org-id", "org"], "not the ARN of an MSK cluster"),
         (
@@ -70,11 +70,11 @@ def test_msk_token_is_for_the_region_of_the_cluster(
         ),
     ],
 )
-def test_invalid_arguments_are_refused_with_a_message(arguments: list[str], told: str) -> None:
+def test_invalid_arguments_are_refused_with_a_message(arguments: list[str], message: str) -> None:
     app = typer.Typer()
     app.command()(topics.main)
 
     result = CliRunner().invoke(app, arguments)
 
     assert result.exit_code == 1
-    assert told in result.output
+    assert message in result.output

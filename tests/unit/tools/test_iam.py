@@ -92,7 +92,7 @@ def test_not_resource_is_everything_else() -> None:
 
 
 @pytest.mark.parametrize(
-    ("condition", "holds"),
+    ("condition", "allowed"),
     [
         ({"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}, True),
         ({"StringEquals": {"aws:RequestedRegion": ["us-east-1", "us-east-2"]}}, False),
@@ -108,10 +108,10 @@ def test_not_resource_is_everything_else() -> None:
         ({"Null": {"aws:RequestedRegion": "false"}}, True),
     ],
 )
-def test_condition_is_evaluated(condition: dict[str, Any], holds: bool) -> None:
+def test_condition_is_evaluated(condition: dict[str, Any], allowed: bool) -> None:
     violations, _ = check([PUT], [policy(allow("*", "*", Condition=condition))])
 
-    assert (violations == []) is holds
+    assert (violations == []) is allowed
 
 
 @pytest.mark.parametrize("function", ["create_service", None])

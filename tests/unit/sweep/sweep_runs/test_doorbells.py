@@ -96,7 +96,7 @@ def test_sweep_sends_a_doorbell_when_the_topic_is_unreadable(
 
 def test_sweep_sends_no_doorbell_for_foreign_actions(late: World) -> None:
     late.listed.clear()
-    late.run(action="somebody_elses", executed=ago(minutes=16))
+    late.run(action="foreign_action", executed=ago(minutes=16))
 
     sweep(60)
 

@@ -140,7 +140,7 @@ def test_run_waiting_in_port_is_swept_when_slipway_received_it(world: World) -> 
 def test_sweep_ignores_runs_of_other_actions(
     world: World,
 ) -> None:
-    world.run(action="somebody_elses")
+    world.run(action="foreign_action")
 
     sweep(60)
 
@@ -191,7 +191,7 @@ def test_sweep_ends_a_run_on_hold_for_too_long(
     assert all(item["Key"].startswith("policy/") for item in stored)
 
 
-@pytest.mark.parametrize("why", ["approval", "postponed", "just seen", "held for an hour"])
+@pytest.mark.parametrize("why", ["approval", "postponed", "just seen", "on hold for an hour"])
 def test_sweep_sends_no_github_request_for_waiting_runs(world: World, why: str) -> None:
     world.run()
     later = timestamp(datetime.now(UTC) + timedelta(hours=1))
@@ -203,7 +203,7 @@ def test_sweep_sends_no_github_request_for_waiting_runs(world: World, why: str) 
             world.seen(resume_at=later)
         case "just seen":
             world.seen(at=ago(seconds=1))
-        case "held for an hour":
+        case "on hold for an hour":
             world.seen(at=ago(hours=1))
 
     sweep(60)
