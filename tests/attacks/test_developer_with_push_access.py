@@ -425,7 +425,7 @@ def main_has(repository: Repository, path: str = PATH) -> str:
 
 
 @pytest.mark.parametrize("opens", [True, False])
-def test_branch_taken_first_is_not_adopted(
+def test_branch_created_first_by_a_developer_is_not_adopted(
     services: Services, developer: Repository, opens: bool
 ) -> None:
     evil = commit(developer, {PATH: "replicas: 3\n", "apps/other/evil": "x"}, main(developer))

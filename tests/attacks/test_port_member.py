@@ -264,7 +264,7 @@ def test_repair_is_bound_to_the_shown_files(unhealthy_service: remedy.World) -> 
     assert "other files than the approved ones" in world.entity["health_detail"]
 
 
-def test_repair_whose_diff_cannot_be_shown_is_not_made(unhealthy_service: remedy.World) -> None:
+def test_repair_without_a_shown_diff_is_not_made(unhealthy_service: remedy.World) -> None:
     world = unhealthy_service
     scale_up = {"kind": "scale_up", "step": 1, "max_replicas": 5, "wait_seconds": 5}
     world.set_policy(environments=["Test"], approval_environments=["Test"], strategies=[scale_up])

@@ -29,7 +29,7 @@ def give_access(services: Services, team: str) -> None:
     )
 
 
-def test_commit_is_by_the_apps_own_bot(services: Services) -> None:
+def test_commit_author_is_the_apps_bot(services: Services) -> None:
     signed_in(services).propose(CHANGE)
 
     made = services.github.get_branch(BRANCH).commit.commit

@@ -91,7 +91,7 @@ def test_closing_again_for_another_reason_deletes_the_branch(
     assert services.branches() == ["main"]
 
 
-def test_closing_closes_a_pull_request_whose_branch_is_gone(
+def test_closing_closes_a_pull_request_without_a_branch(
     services: Services,
 ) -> None:
     number = services.slipway.propose(CHANGE).number

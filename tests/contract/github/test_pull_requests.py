@@ -31,7 +31,7 @@ def test_open_pull_requests_are_listed_with_their_times(
     assert closed.ended_at >= closed.opened_at
 
 
-def test_repeated_comment_is_made_once(services: Services) -> None:
+def test_repeated_comment_is_added_once(services: Services) -> None:
     number = services.slipway.propose(CHANGE).number
 
     for text in ("Soon.", "Soon.", "Now."):

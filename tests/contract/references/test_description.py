@@ -81,7 +81,7 @@ GOOD = b'{"name": "a", "note": null}'
     ],
     ids=["parameters", "general status", "body", "other body"],
 )
-def test_exchange_has_no_fault_when_as_described(described: Description, good: Exchange) -> None:
+def test_exchange_has_no_fault_when_it_conforms(described: Description, good: Exchange) -> None:
     assert list(described.faults(good, "/things/1")) == []
 
 
@@ -103,7 +103,7 @@ def test_exchange_has_no_fault_when_as_described(described: Description, good: E
         (exchange("PUT", sent=b'"a"', status=204, answered=b"{}"), "application/json is not"),
     ],
 )
-def test_exchange_has_a_fault_when_otherwise(
+def test_exchange_has_a_fault_when_it_does_not_conform(
     described: Description, bad: Exchange, fault: str
 ) -> None:
     found = list(described.faults(bad, "/things/1"))

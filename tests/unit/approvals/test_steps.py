@@ -344,7 +344,7 @@ def test_execution_locks_the_service_again_when_it_was_unlocked(
     assert run.holder() == RUN_ID
 
 
-def test_run_ends_with_the_reason_when_another_run_has_the_lock(
+def test_run_ends_with_the_reason_when_another_run_owns_the_lock(
     run: ApprovalRun,
 ) -> None:
     run.approved()

@@ -86,7 +86,7 @@ def test_released_remediation_machine_understands_every_answer(
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=[release.name for release in RELEASES])
-def test_released_request_waits_unchanged_when_asked_again(run: ApprovalRun, release: Path) -> None:
+def test_released_request_waits_unchanged_when_repeated(run: ApprovalRun, release: Path) -> None:
     run.waiting()
     row = json.loads((release / "approval_item.json").read_text())
     boto3.resource("dynamodb").Table("approvals").put_item(Item=row)
@@ -105,7 +105,9 @@ def test_released_request_waits_unchanged_when_asked_again(run: ApprovalRun, rel
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=[release.name for release in RELEASES])
-def test_request_of_a_release_is_decided_and_asked_again(run: ApprovalRun, release: Path) -> None:
+def test_request_of_a_release_is_decided_and_requested_again(
+    run: ApprovalRun, release: Path
+) -> None:
     run.waiting()
     row = json.loads((release / "approval_item.json").read_text())
     boto3.resource("dynamodb").Table("approvals").put_item(Item=row)

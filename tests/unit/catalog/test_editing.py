@@ -74,7 +74,7 @@ def test_set_of_an_equal_value_keeps_its_spelling() -> None:
         ("b: &b {x: 1}\ni:\n  <<: *b\n", "i.r", "b: &b {x: 1}\ni:\n  <<: *b\n  r: 2\n"),
     ],
 )
-def test_missing_key_is_added_beside_the_others(text: str, path: str, after: str) -> None:
+def test_missing_key_is_added_next_to_the_others(text: str, path: str, after: str) -> None:
     assert edited(text, ("add_missing", path, 2)) == after
 
 

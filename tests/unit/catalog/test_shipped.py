@@ -119,7 +119,7 @@ def test_typed_yaml_is_kept_and_completed() -> None:
     )
 
 
-def test_chosen_format_decides_which_document_counts() -> None:
+def test_chosen_format_selects_the_document() -> None:
     plan = create(values_format="YAML", custom_values={"j": 1}, custom_values_yaml="y: 1")
 
     assert text_of(plan, f"{FOLDER}/custom_values.yaml") == "y: 1"

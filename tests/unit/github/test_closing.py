@@ -43,7 +43,7 @@ def test_comment_is_not_repeated_when_its_answer_is_lost(github: FakeGitHub, sta
     assert github.count(COMMENTS) == 1
 
 
-def test_closing_succeeds_when_the_branch_is_gone(github: FakeGitHub) -> None:
+def test_closing_succeeds_when_the_branch_is_missing(github: FakeGitHub) -> None:
     github.script(DELETE, (422, {"message": "Reference does not exist"}, {}))
 
     closed = repository(github).close(BRANCH, "Why")

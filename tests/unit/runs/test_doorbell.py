@@ -55,9 +55,7 @@ def test_queued_message_is_carried_out(scene: Scene) -> None:
     assert [run.run_id for run in scene.acted] == [RUN_ID]
 
 
-def test_queued_message_needs_no_signature_of_its_own(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_queued_message_needs_no_signature(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT_SIGNATURE", "required")
 
     scene.consume(queued(message()))

@@ -37,7 +37,7 @@ def allow(action: Any, resource: Any, **more: Any) -> dict[str, Any]:
 PUT = call("dynamodb", "PutItem", TableName="runs", Item={})
 
 
-def test_allowed_call_is_no_violation_and_uses_its_statement() -> None:
+def test_allowed_call_is_not_a_violation_and_uses_its_statement() -> None:
     assert check([PUT], [policy(allow("dynamodb:PutItem", TABLE))]) == ([], [])
 
 
