@@ -128,7 +128,7 @@ class SandboxClient:
 
     def aws(self, service: str) -> Any:
         """Return a boto3 client of this sandbox's AWS."""
-        return boto3.client(  # type: ignore[call-overload]  # the name is no literal
+        return boto3.client(  # type: ignore[call-overload]  # the name is not a literal
             service,
             endpoint_url=self.env["AWS_ENDPOINT_URL"],
             region_name=self.env["AWS_REGION"],

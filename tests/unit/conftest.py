@@ -154,7 +154,7 @@ def _make_account_again() -> None:
 
 def backend(service: str, region: str = "eu-west-1") -> Any:
     """Return moto's backend of a service."""
-    return get_backend(service)[ACCOUNT][region]  # type: ignore[call-overload]  # no literal
+    return get_backend(service)[ACCOUNT][region]  # type: ignore[call-overload]  # not a literal
 
 
 def make_account() -> None:

@@ -142,7 +142,7 @@ def test_retention_falls_back_to_the_kafka_default(
         def list_topics(self, timeout: int) -> Any:
             return SimpleNamespace(brokers={1: None})
 
-    assert backlogs.retention_of(Admin(), "org.runs") == retention  # type: ignore[arg-type]  # as far as it is used
+    assert backlogs.retention_of(Admin(), "org.runs") == retention  # type: ignore[arg-type]  # only the used part
 
 
 @pytest.mark.usefixtures("aws")
