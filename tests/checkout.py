@@ -1,16 +1,16 @@
-"""A copy of the repository, to be changed by a test."""
+"""Copy the repository, so that a test can change it."""
 
 import shutil
 import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-# Of what `make setup` and the portal keep here, nothing is needed.
+# Files of `make setup` and the portal are not needed.
 NOT_COPIED = ("sandbox/", "docs/images/")
 
 
 def copy_repository(target: Path) -> Path:
-    """Copy what is, or will be, in version control; returns the copy's folder."""
+    """Copy the files of version control, tracked or new; return the copy's folder."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=ROOT,

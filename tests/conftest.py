@@ -8,9 +8,9 @@ import pytest
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Write half characters, which hostile tests log and fail with, so that xdist can send them.
+    """Escape lone surrogates in reports of hostile tests, so that xdist can send them.
 
-    Its workers report in UTF-8, and end for good where that cannot be done.
+    Its workers report in UTF-8, and a report that cannot be encoded ends the worker.
     """
     report = yield
     if report.longrepr is not None and (text := str(report.longrepr)) != _sendable(text):
@@ -24,7 +24,7 @@ def _sendable(text: str) -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show the matrix of `tests/faults`: flows, their calls, and the faults that met them."""
+    """Show the matrix of `tests/faults`: flows, their calls, and their faults."""
     flows: dict[str, Counter[str]] = {}
     calls: dict[str, int] = {}
     swept, seed = 0, ""

@@ -1,4 +1,4 @@
-"""The entities of the shipped catalog that tests are about."""
+"""Entities of the shipped catalog for tests."""
 
 from functools import cache
 from pathlib import Path
@@ -18,27 +18,27 @@ PLACE = Place(name="acme/services")
 
 @cache
 def shipped() -> Catalog:
-    """The shipped catalog."""
+    """Load the shipped catalog."""
     return load_catalog(read_folder(ROOT / "catalog"))
 
 
 def service(name: str) -> Resource:
-    """A service."""
+    """Make a service."""
     return find_resource(shipped(), f"service/{name}")
 
 
 def service_files(name: str) -> EntityFiles:
-    """Which files belong to a service."""
+    """Return the files that belong to a service."""
     return files_of(service(name))
 
 
 def target(action: str, entity: str | None, **inputs: Any) -> Target:
-    """What a run of an action is about."""
+    """Return the target of an action's run."""
     return find_target(
         shipped(), Request(run_id="r_1", action=action, entity=entity, inputs=inputs)
     )
 
 
 def named(*names: str) -> Choose:
-    """Choose the texts of files of these names."""
+    """Select the texts of files with these names."""
     return lambda paths: [path for path in paths if path.rpartition("/")[2] in names]

@@ -1,4 +1,4 @@
-"""Finds planted secrets in whatever was written: as they are, and in the encodings of all kinds."""
+"""Find planted secrets in written data, as plain text and in many encodings."""
 
 import base64
 import json
@@ -7,10 +7,10 @@ from urllib.parse import quote, quote_plus
 
 
 def leaks(texts: Iterable[str], secrets: Mapping[str, str]) -> list[str]:
-    """Which secret stands in which form in which text, with what is around it but not itself.
+    """Find secrets in texts; report name, encoding, place and surroundings without the secret.
 
     Args:
-        texts: what was written, one place after the other.
+        texts: the written texts, in order of their places.
         secrets: name → value.
     """
     sought = {
@@ -44,9 +44,9 @@ def _forms(secret: str) -> dict[str, str]:
 
 
 def _base64(raw: bytes) -> Iterator[tuple[str, str]]:
-    """The characters that stand for these bytes whatever is before and after them."""
+    """Yield the characters that encode these bytes, independent of the bytes around them."""
     for before in range(3):
-        # Two surroundings that have no bit in common: what stays is the secret's own.
+        # The two surroundings share no bit, so the characters in common encode the secret.
         dark = base64.b64encode(b"\x00" * before + raw + b"\x00" * 3).decode()
         light = base64.b64encode(b"\xff" * before + raw + b"\xff" * 3).decode()
         same = [one if one == other else " " for one, other in zip(dark, light, strict=True)]

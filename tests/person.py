@@ -1,4 +1,4 @@
-"""A person with a browser: reads pages, fills in their forms and follows where they lead."""
+"""Act as a person with a browser: read pages, fill in forms and follow links."""
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -43,7 +43,7 @@ def open_form(address: str) -> Form:
 
 
 def create_app(address: str, **fields: str | list[str]) -> requests.Response:
-    """Go from Slipway's page to GitHub and create the App; gives the page at the end."""
+    """Go from Slipway's page to GitHub and create the App; return the last page."""
     asked = send(open_form(address))
     asked.raise_for_status()
     return send(read_form(asked.url, asked.text), **fields)

@@ -1,4 +1,4 @@
-"""The sandbox's Port as a process, with what `scripts/port_setup` installs. It has no broker."""
+"""Run the sandbox's Port as a process with the objects of `scripts/port_setup`, but no broker."""
 
 import json
 import os
@@ -58,8 +58,8 @@ class PortServer:
         self.stop()
 
     def start(self) -> None:
-        """Start the process, on the data that is there."""
-        # Nobody listens at port 9: the messages stay in the outbox.
+        """Start the process on its existing data."""
+        # No broker listens at port 9, so the messages stay in the outbox.
         options = [
             "--port",
             str(self._port),
@@ -85,7 +85,7 @@ class PortServer:
             log_text = (self._folder / "log").read_text()
             assert self._process.poll() is None, log_text
             assert time.monotonic() < deadline, log_text
-            time.sleep(0.05)  # between two looks at a condition that has a limit
+            time.sleep(0.05)  # between two checks of a condition with a time limit
 
     def stop(self) -> None:
         """End the process; its data stays."""
@@ -93,18 +93,18 @@ class PortServer:
         self._process.wait(STARTED_WITHIN)
 
     def person(self, email: str) -> PortClient:
-        """A client with the person's own access token."""
+        """Return a client with the person's own access token."""
         return self._people.setdefault(email, self.sign_in(email))
 
     def sign_in(self, client_id: str, client_secret: str = "sandbox") -> PortClient:
-        """A client as the organisation, or as a person by the address."""
+        """Return a client as the organisation, or as a person by address."""
         credentials = PortCredentials.model_validate(
             {"client_id": client_id, "client_secret": client_secret}
         )
         return PortClient(self.url, lambda _: credentials)
 
     def execute(self, action: str, inputs: dict[str, Any], entity: str | None, person: str) -> str:
-        """Execute an action as a person; returns the run's id."""
+        """Run an action as a person; return the run's id."""
         answer = self.person(person).request(
             "POST",
             f"/v1/actions/{action}/runs",
@@ -113,11 +113,11 @@ class PortServer:
         return str(answer["run"]["id"])
 
     def message(self, run_id: str) -> Any:
-        """What is published for a run, as a consumer reads it."""
+        """Return the message for a run, as a consumer reads it."""
         return json.loads(self.text(run_id))
 
     def text(self, run_id: str) -> str:
-        """The same, as it is in the topic."""
+        """Return the message for a run as text, as it is on the topic."""
         params = {"topic": "org_sandbox.runs", "run_id": run_id}
         url = f"{self.url}/_sandbox/messages"
         answer = requests.get(url, params=params, headers=OWN_ROUTES, timeout=300)

@@ -1,7 +1,7 @@
-"""What releases left behind that the next one must understand: machines that go on, and rows.
+"""Read what older releases leave behind for the next one: state machines and rows.
 
-An execution keeps the definition that it was started with, for weeks if it waits for an approval,
-while the alias that it calls is that of the new release.
+An execution keeps the definition with which it was started, for weeks if it waits for an approval.
+The alias that it calls already points to the new release.
 """
 
 import json
@@ -17,13 +17,13 @@ _UNQUOTED = {"retry": "[]", "invoke_timeout": "60"}
 
 @dataclass(frozen=True)
 class Machine:
-    """A state machine's definition as Terraform renders it, as far as payloads go."""
+    """A state machine's definition as Terraform renders it, with its payloads."""
 
     states: dict[str, dict[str, Any]]
 
     @property
     def payloads(self) -> dict[str, dict[str, Any]]:
-        """Each task that calls a function, with what it sends."""
+        """Return each task that calls a function, with its payload."""
         return {
             name: state["Parameters"]["Payload"]
             for name, state in self.states.items()
@@ -32,11 +32,11 @@ class Machine:
 
     @property
     def understood(self) -> set[str]:
-        """The answers `next` that its choices know."""
+        """Return the values of `next` that its choices know."""
         return set(re.findall(r'"StringEquals": "([\w ]+)"', json.dumps(self.states)))
 
     def calls(self, function: str) -> list[str]:
-        """The tasks that call a function, as the template names it."""
+        """Return the tasks that call a function, by its name in the template."""
         return [
             name
             for name in self.payloads
@@ -45,13 +45,13 @@ class Machine:
 
 
 def read_machine(file: Path) -> Machine:
-    """Read a definition with its templates filled in by anything."""
+    """Read a definition, with placeholders filled in."""
     text = re.sub(r"\$\{(\w+)\}", lambda m: _UNQUOTED.get(m[1], m[1]), file.read_text())
     return Machine(json.loads(text)["States"])
 
 
 def fill(payload: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-    """A payload with its references (`run_id.$`) replaced by values."""
+    """Replace a payload's references (`run_id.$`) by values."""
     return {
         name.removesuffix(".$"): fill(value, values)
         if isinstance(value, dict)

@@ -1,4 +1,4 @@
-"""A real HTTP server for tests, which answers from a table and remembers what it was asked."""
+"""A real HTTP server for tests that answers from a table and records its requests."""
 
 import json
 import re
@@ -15,7 +15,7 @@ Answer = tuple[int, Any, dict[str, str]]
 
 @dataclass(frozen=True)
 class Request:
-    """What the server was asked: `route` is method and path, without the query."""
+    """A request to the server: `route` is method and path, without the query."""
 
     route: str
     query: str
@@ -24,7 +24,7 @@ class Request:
 
 
 class ScriptedServer(ThreadingHTTPServer):
-    """Answers `METHOD path` from its table; a list of answers is used up, the last one stays.
+    """Answers `METHOD path` from its table, with a list of answers in order; the last repeats.
 
     A GraphQL document is also found by its operation, as `POST /graphql Look`.
 
@@ -45,11 +45,11 @@ class ScriptedServer(ThreadingHTTPServer):
         self.answers[route] = list(answers)
 
     def routes(self) -> list[str]:
-        """What was asked, in order."""
+        """Return the routes of the requests, in order."""
         return [request.route for request in self.requests]
 
     def bodies(self, route: str) -> list[Any]:
-        """The bodies that were sent to a route, in order."""
+        """Return the bodies of the requests to a route, in order."""
         return [request.body for request in self.requests if request.route == route]
 
     @contextmanager
@@ -66,7 +66,7 @@ class ScriptedServer(ThreadingHTTPServer):
 
 
 def _operation(body: Any) -> str:
-    """The name of a GraphQL document's operation; empty for anything else."""
+    """Return the name of a GraphQL document's operation, or an empty text."""
     document = body.get("query") if isinstance(body, dict) else None
     found = re.match(r"\s*(?:query|mutation)\s+(\w+)", document or "")
     return found[1] if found else ""

@@ -1,4 +1,4 @@
-"""What the attacks share: an AWS account by moto, and the sandbox's GitHub."""
+"""Shared by the attacks: an AWS account by moto, and the sandbox's GitHub."""
 
 from tests.contract.github.conftest import server, services
 from tests.unit.conftest import aws

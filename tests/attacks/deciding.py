@@ -8,18 +8,18 @@ from tests.unit.approvals import test_function
 from tests.unit.conftest import RUN_ID
 from tests.unit.runs.test_consumer import event, message
 
-# What `test_function.PendingRun.waits` makes, and a run of *Decide Approval*.
+# The request of `test_function.PendingRun.waits`, and a run of *Decide Approval*.
 REQUEST, DECISION = f"{RUN_ID}.1", "r_decision00000001"
 
 
 def deliver_decision(run_id: str, person: dict[str, str], request: str, verdict: str) -> None:
-    """Give the approval function a message; anything in it may be forged.
+    """Deliver a message to the approval function; any part of it may be forged.
 
     Args:
-        run_id: the run that it is about.
-        person: id and address of the one who is said to have executed it.
-        request: the approval request that is said to be decided.
-        verdict: what is said to be decided.
+        run_id: the run of the message.
+        person: id and address of the one that the message names as the run's author.
+        request: the approval request in the message.
+        verdict: the verdict in the message.
     """
     by = {"orgId": "org_test", "userId": person["id"], "user": person}
     told = message(
@@ -51,13 +51,13 @@ def decide_in_port(
     change: str = "f" * 64,
     **run: str,
 ) -> None:
-    """Execute *Decide Approval* as devops@acme.example.
+    """Run *Decide Approval* as devops@acme.example.
 
     Args:
-        pending: the request waits there.
-        verdict: what was chosen in the form.
-        change: what the form says was shown.
-        run: what Port notes beside that.
+        pending: the pending request.
+        verdict: the choice in the form.
+        change: the change that the form names as shown.
+        run: further fields of Port's run.
     """
     pending.script_user({"id": "auth0|1", "email": "dev@acme.example"})
     pending.set_run(RUN_ID, "upscale_service", "IN_PROGRESS", createdBy="auth0|1")

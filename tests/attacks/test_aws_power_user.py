@@ -1,7 +1,7 @@
-"""The AWS power user: has credentials of an AWS account, of this one or of another.
+"""The AWS power user: has credentials of this AWS account or of another.
 
-A caller who may invoke the approval function inside its account can name any person; the last tests
-show what then tells of it. See `docs/security.md`.
+A caller who may invoke the approval function inside its account can name any person. The last tests
+show how this becomes visible. See `docs/security.md`.
 """
 
 import json
@@ -39,7 +39,7 @@ def decide(
     request_id: str = "request-1",
     change: str | None = REQUEST.change_hash,
 ) -> int:
-    """Approve by REST; API Gateway has found the signature to be right."""
+    """Approve by the REST API; API Gateway has accepted the signature."""
     arn = f"arn:aws:sts::{account}:assumed-role/{role_and_session}"
     path = f"/approvals/{REQUEST.id}/decision"
     event: dict[str, Any] = {
@@ -99,7 +99,7 @@ def test_rest_approval_of_an_unseen_change_is_refused(
     assert pending.get(REQUEST.id).status is Status.PENDING
 
 
-def test_invented_request_id_is_on_record_for_the_access_log() -> None:
+def test_invented_request_id_is_recorded_for_the_access_log() -> None:
     assert decide(ACCOUNT, SSO, request_id="not-in-the-access-log") == 200
 
     storage = boto3.client("s3")

@@ -1,6 +1,6 @@
-"""The compromised dependency: an archive that another took the place of, or a bad new release.
+"""The compromised dependency: a replaced archive, or a malicious new release.
 
-What it can do once it is in the layer, no test can bound: see `docs/security.md`.
+Tests cannot limit what it does once it is in the layer: see `docs/security.md`.
 """
 
 import json
@@ -27,7 +27,7 @@ PACKAGE, VERSION = re.findall(
 
 @pytest.fixture
 def swapped(tmp_path: Path) -> Path:
-    """A registry that has another archive under the name and version of a locked one."""
+    """Serve a registry with a replaced archive under a locked name and version."""
     info = f"{PACKAGE}-{VERSION}.dist-info"
     with zipfile.ZipFile(tmp_path / f"{PACKAGE}-{VERSION}-py3-none-any.whl", "w") as wheel:
         wheel.writestr(f"{PACKAGE}/__init__.py", "STOLEN = True\n")
@@ -61,7 +61,7 @@ def test_swapped_archive_is_not_installed(swapped: Path, tmp_path: Path) -> None
 
 
 def test_swapped_archive_would_be_installed_without_hashes(swapped: Path, tmp_path: Path) -> None:
-    # Without this, the attack above could fail for another reason than it should.
+    # This shows that only the hashes stop the attack above.
     done = install(swapped, tmp_path / "site", f"{PACKAGE}=={VERSION}")
 
     assert done.returncode == 0, done.stderr
@@ -90,14 +90,14 @@ def test_each_locked_npm_package_has_a_digest(lock: Path) -> None:
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=[workflow.name for workflow in WORKFLOWS])
-def test_each_action_of_ci_is_a_commit(workflow: Path) -> None:
+def test_each_ci_action_is_pinned_to_a_commit(workflow: Path) -> None:
     used = re.findall(r"uses: (\S+)", workflow.read_text())
 
     assert used
     assert [action for action in used if not re.search(r"@[0-9a-f]{40}$", action)] == []
 
 
-def test_provider_of_terraform_has_digests() -> None:
+def test_terraform_provider_has_digests() -> None:
     lock = (ROOT / "terraform/.terraform.lock.hcl").read_text()
 
     assert len(re.findall(r'"(?:h1|zh):[^"]+"', lock)) > 1

@@ -1,7 +1,7 @@
-"""The developer with push access: may push any branch, start any workflow and open pull requests.
+"""The developer with push access: may push any branch, start workflows and open pull requests.
 
-What a developer pushes does not get onto the base branch without a review. GitHub is the sandbox's,
-with its runner; the function behind `POST /reports` listens at an address of its own.
+A push does not reach the base branch without a review. GitHub is the sandbox's, with its runner.
+The function behind `POST /reports` listens at an address of its own.
 """
 
 import base64
@@ -45,7 +45,7 @@ TEMPLATE = Path(__file__).resolve().parents[2] / "services-repo" / ".github" / "
 REPORT = ".github/workflows/slipway-report.yml"
 BRANCH = f"slipway/upscale_service/{RUN_ID}"
 SECRET = "port-client-secret-value"
-# What an attacker makes of the workflow: for pushes and pull requests, and for any number.
+# The attacker's workflow: it runs on pushes and pull requests, and reports any number.
 CHANGED = (
     (TEMPLATE / "slipway-report.yml")
     .read_text()
@@ -53,7 +53,7 @@ CHANGED = (
     .replace("if: github.event_name", "if: true || github.event_name")
     .replace("${{ github.event.pull_request.number || inputs.pull_request }}", "1")
 )
-# The runner masks secrets in logs, so the attacker turns them around.
+# The runner masks secrets in logs, so the attacker reverses them.
 STEALING = """
 name: Steal
 on: [push, workflow_dispatch]
@@ -91,7 +91,7 @@ class House:
         dynamodb_table("runs").put_item(Item=row)
 
     def function(self, headers: dict[str, str], body: str) -> tuple[int, str]:
-        """What API Gateway makes of a request."""
+        """Serve the function as API Gateway does."""
         event = {"httpMethod": "POST", "path": "/reports", "headers": headers, "body": body}
         context: Any = Context()
         answer = handler(event, context)
@@ -101,20 +101,20 @@ class House:
         return status, text
 
     def push(self, branch: str, path: str, text: str) -> None:
-        """Push a file to a branch of its own, as the developer."""
+        """Push a file to a new branch, as the developer."""
         tip = self.repository.get_git_ref("heads/main").object.sha
         self.repository.create_git_ref(f"refs/heads/{branch}", tip)
         self.services.push({path: text}, branch)
 
     def ended(self, event: str) -> WorkflowRun:
-        """The newest workflow run of an event, once it is over."""
+        """Return the newest workflow run of an event after it has ended."""
         deadline = time.monotonic() + 300
         while True:
             runs = [run for run in self.repository.get_workflow_runs() if run.event == event]
             if runs and runs[0].status == "completed":
                 return runs[0]
             assert time.monotonic() < deadline
-            time.sleep(0.05)  # between two looks at a condition that has a limit
+            time.sleep(0.05)  # between two checks of a condition with a time limit
 
     def log(self, run: WorkflowRun) -> str:
         (job,) = run.jobs()
@@ -159,7 +159,7 @@ def house(aws: None, services: Services, monkeypatch: pytest.MonkeyPatch) -> Ite
 def _serving(services: Services, port: ScriptedServer) -> Iterator[tuple[House, str]]:
     house = House(services, port)
 
-    class Door(BaseHTTPRequestHandler):
+    class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             status, text = house.function(dict(self.headers), body)
@@ -169,9 +169,9 @@ def _serving(services: Services, port: ScriptedServer) -> Iterator[tuple[House, 
             self.wfile.write(text.encode())
 
         def log_message(self, *_args: object) -> None:
-            """Nothing in the tests' output."""
+            """Keep the tests' output quiet."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Door) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
@@ -188,13 +188,13 @@ def _forget() -> None:
 
 
 def propose(house: House, branch: str = BRANCH) -> Any:
-    """A pull request of the branch, which changes one file."""
+    """Open a pull request that changes one file on the branch."""
     house.push(branch, "apps/shop/common_values.json", '{"replicas": 9}')
     return house.repository.create_pull(base="main", head=branch, title="Scale shop")
 
 
-def test_workflow_of_the_base_branch_is_believed(house: House) -> None:
-    # Without this, every attack below could fail for another reason than it should.
+def test_workflow_of_the_base_branch_is_trusted(house: House) -> None:
+    # This shows that the attacks below do not fail for another reason.
     pull = propose(house)
     assert pull.number == 1
 
@@ -216,13 +216,13 @@ def test_changed_workflow_of_a_pushed_branch_is_refused(house: House) -> None:
     assert house.port.routes() == []
 
 
-def test_pull_request_with_a_changed_workflow_runs_ours(house: House) -> None:
+def test_changed_workflow_in_a_pull_request_is_not_run(house: House) -> None:
     house.push("attack", REPORT, CHANGED)
     pull = house.repository.create_pull(base="main", head="attack", title="Attack")
 
     pull.edit(state="closed")
 
-    # The base branch's file, whose condition leaves other branches than Slipway's alone.
+    # The base branch's workflow runs only for Slipway's branches.
     assert house.ended("pull_request_target").conclusion == "skipped"
     assert {(status, said["error"]) for status, said in house.answers} <= {(401, "event")}
     assert house.writes() == []
@@ -243,7 +243,7 @@ def test_workflow_dispatched_on_another_branch_is_refused(house: House) -> None:
 
 
 def test_foreign_pull_request_on_a_runs_branch_ends_no_run(house: House) -> None:
-    # The developer takes the branch that a run's pull request would have, before Slipway does.
+    # The developer creates the branch of a run's pull request before Slipway does.
     pull = propose(house)
     dynamodb_table("runs").update_item(
         Key={"run_id": RUN_ID},
@@ -259,7 +259,7 @@ def test_foreign_pull_request_on_a_runs_branch_ends_no_run(house: House) -> None
     assert house.writes() == []
 
 
-def test_replayed_token_causes_one_more_look_only(house: House) -> None:
+def test_replayed_token_causes_only_one_more_read(house: House) -> None:
     pull = propose(house)
     pull.edit(state="closed")
     house.ended("pull_request_target")
@@ -267,7 +267,7 @@ def test_replayed_token_causes_one_more_look_only(house: House) -> None:
     house.port.script(f"GET {RUN}", (200, {"ok": True, "run": ended}, {}))
     before = house.writes()
 
-    # As the developer, who has read the token of a job of theirs on the base branch.
+    # The developer has the token of their own job on the base branch.
     status, _ = house.function({"Authorization": house.tokens[-1]}, '{"pull_request": 1}')
     other, _ = house.function({"Authorization": house.tokens[-1]}, '{"pull_request": 99}')
 
@@ -275,7 +275,7 @@ def test_replayed_token_causes_one_more_look_only(house: House) -> None:
     assert house.writes() == before
 
 
-def test_flood_of_reports_is_bounded_per_repository(house: House) -> None:
+def test_report_flood_is_limited_per_repository(house: House) -> None:
     propose(house).edit(state="closed")
     house.ended("pull_request_target")
 
@@ -284,7 +284,7 @@ def test_flood_of_reports_is_bounded_per_repository(house: House) -> None:
         for _ in range(30)
     ]
 
-    # Ten a minute; the clock's minute may change once in between.
+    # The limit is ten a minute, and a new minute may begin once in between.
     assert statuses.count(429) >= 10
     assert statuses.count(200) <= 20
 
@@ -297,8 +297,8 @@ def test_workflow_template_names_no_secret_of_port() -> None:
         assert not path.name.endswith(".py")
 
 
-def test_repository_secret_is_read_by_any_branch(house: House) -> None:
-    # Why Port's secret must not be one, and `scripts/doctor` fails as long as it is.
+def test_repository_secret_is_readable_by_any_branch(house: House) -> None:
+    # This is why `scripts/doctor` fails if Port's secret is a repository secret.
     house.repository.create_secret("PORT_CLIENT_SECRET", SECRET)
     text = STEALING.replace("NAME", "PORT_CLIENT_SECRET").replace("    ENVIRONMENT\n", "")
 
@@ -307,7 +307,7 @@ def test_repository_secret_is_read_by_any_branch(house: House) -> None:
     assert f"stolen:{SECRET[::-1]}:" in house.log(house.ended("push"))
 
 
-def test_restart_credential_is_kept_from_other_branches(house: House) -> None:
+def test_restart_credential_is_hidden_from_other_branches(house: House) -> None:
     here = f"{house.repository.url}/environments/slipway-restart"
     ask = house.repository.requester.requestJsonAndCheck
     policy = {"protected_branches": False, "custom_branch_policies": True}
@@ -331,7 +331,7 @@ def test_restart_credential_is_kept_from_other_branches(house: House) -> None:
 
 @pytest.fixture
 def protected(house: House) -> House:
-    """The same house with the settings that `scripts/doctor` asks for."""
+    """Apply the settings that `scripts/doctor` requires."""
     ask = house.repository.requester.requestJsonAndCheck
     ask("PUT", f"{house.repository.url}/branches/main/protection", input=PROTECTION)
     ask("POST", f"{house.repository.url}/rulesets", input=RULESET)
@@ -339,19 +339,19 @@ def protected(house: House) -> House:
 
 
 def make_branch(house: House, name: str) -> None:
-    """Take a branch, as the developer."""
+    """Create a branch, as the developer."""
     tip = house.repository.get_git_ref("heads/main").object.sha
     house.services.as_user("developer").create_git_ref(f"refs/heads/{name}", tip)
 
 
-def test_branch_of_a_run_cannot_be_taken_where_a_ruleset_is(protected: House) -> None:
+def test_run_branch_cannot_be_taken_with_a_ruleset(protected: House) -> None:
     with pytest.raises(GithubException, match="creations being restricted"):
         make_branch(protected, BRANCH)
 
     make_branch(protected, "slipway-of-mine")  # Others can.
 
 
-def test_branch_of_a_run_can_be_taken_without_a_ruleset(house: House) -> None:
+def test_run_branch_can_be_taken_without_a_ruleset(house: House) -> None:
     make_branch(house, BRANCH)
 
     assert house.repository.get_git_ref(f"heads/{BRANCH}").ref == f"refs/heads/{BRANCH}"
@@ -372,7 +372,7 @@ def test_push_to_the_protected_base_branch_is_refused(protected: House) -> None:
         mine.create_file("apps/shop/portData.json", "Mine", "{}", branch="main")
 
 
-def test_new_commit_dismisses_approvals_where_that_is_set(protected: House) -> None:
+def test_new_commit_dismisses_approvals_when_configured(protected: House) -> None:
     protected.push("mine", "apps/shop/a.json", "{}")
     pull = protected.repository.create_pull(base="main", head="mine", title="Mine")
     protected.services.as_user("devops").get_pull(pull.number).create_review(event="APPROVE")
@@ -397,13 +397,13 @@ UPSCALE = Change(
 
 @pytest.fixture
 def developer(services: Services) -> Repository:
-    """The services repository as the developer sees it, with the service of the change."""
+    """Return the services repository as the developer, with the service of the change."""
     services.push({PATH: "replicas: 2\n", "apps/other/portData.json": "{}\n"})
     return services.as_user("developer")
 
 
 def commit(repository: Repository, files: dict[str, str], parent: str, mode: str = "100644") -> str:
-    """Make a commit that no branch has yet."""
+    """Make a commit that is on no branch yet."""
     elements = [InputGitTreeElement(path, mode, "blob", content=t) for path, t in files.items()]
     above = repository.get_git_commit(parent)
     tree = repository.create_git_tree(elements, base_tree=above.tree)
@@ -425,7 +425,7 @@ def main_has(repository: Repository, path: str = PATH) -> str:
 
 
 @pytest.mark.parametrize("opens", [True, False])
-def test_branch_taken_first_is_not_adopted(
+def test_branch_created_first_by_a_developer_is_not_adopted(
     services: Services, developer: Repository, opens: bool
 ) -> None:
     evil = commit(developer, {PATH: "replicas: 3\n", "apps/other/evil": "x"}, main(developer))
@@ -453,7 +453,7 @@ def test_branch_with_another_file_mode_is_not_adopted(
 def test_branch_on_another_history_is_not_adopted(
     services: Services, developer: Repository
 ) -> None:
-    # The last commit is the change to the letter; what comes below it is not on the base branch.
+    # The last commit equals the change, but its parent is not on the base branch.
     below = commit(developer, {"apps/other/evil": "x"}, main(developer))
     developer.create_git_ref(
         f"refs/heads/{BRANCH}", commit(developer, {PATH: "replicas: 3\n"}, below)
@@ -466,7 +466,7 @@ def test_branch_on_another_history_is_not_adopted(
 def test_branch_that_moves_while_proposed_is_closed(
     services: Services, developer: Repository
 ) -> None:
-    # The query finds no branch; the branch is there before the mutations are carried out.
+    # The branch appears between the query and the mutations.
     services.server.fault(method="POST", path="/api/graphql$", skip=1, hold=True)
 
     with ThreadPoolExecutor() as pool:
@@ -536,7 +536,7 @@ def test_executable_file_is_not_merged(services: Services, developer: Repository
 
 
 def test_update_with_other_content_is_not_merged(services: Services, developer: Repository) -> None:
-    # Looks like an update of the branch: the recorded commit, the base branch, the same folder.
+    # It looks like a branch update: the recorded commit, the base branch, the same folder.
     number = services.propose(UPSCALE)
     services.push({"apps/other/portData.json": '{"a": 1}\n'})
     head, base = (

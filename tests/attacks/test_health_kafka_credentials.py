@@ -1,7 +1,7 @@
-"""The holder of Kafka credentials: may publish any record on the topics that Slipway reads.
+"""Stolen Kafka credentials: they may publish any record on the topics that Slipway reads.
 
-Such a record can have a service looked at. It cannot keep a service from being looked at, nor have
-one repaired that Port does not show as unhealthy.
+Such a record can start a health check. It cannot prevent one, and it cannot start a repair of a
+service that Port does not show as unhealthy.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ import pytest
 from slipway.health.limit import INSTALLATION, InstallationRow
 from slipway.health.store import Rows
 
-from tests.unit.health.remedy import KEY, World, changed, executions, ill_until_restarted
+from tests.unit.health.remedy import KEY, World, changed, executions, unhealthy_until_restarted
 from tests.unit.health.story import UNHEALTHY
 
 pytestmark = pytest.mark.waits
@@ -25,7 +25,7 @@ def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def forged(status: str = "Degraded", at: datetime = FAR) -> dict[str, Any]:
-    """A record of a change that was not made, with times as its producer likes them."""
+    """Forge a record of a change that was not made, with arbitrary times."""
     return changed({"health_status": "Missing"}, {"health_status": status}, at)
 
 
@@ -35,7 +35,7 @@ def test_forged_record_dated_2099_does_not_hide_a_change(world: World) -> None:
     first = world.row.number
 
     world.now += timedelta(minutes=1)
-    world.look = ill_until_restarted(world)
+    world.look = unhealthy_until_restarted(world)
     world.become_unhealthy().run()
 
     assert world.row.number == first + 1
@@ -50,7 +50,7 @@ def test_forged_record_does_not_hide_a_change_of_its_batch(world: World) -> None
     assert len(executions()) == 1
 
 
-def test_forged_record_does_not_hide_a_change_under_way(world: World) -> None:
+def test_forged_record_does_not_hide_a_change_in_progress(world: World) -> None:
     machine = world.become_unhealthy().until("Finish")
     world.deliver(forged())
 
@@ -67,7 +67,7 @@ def test_forged_record_does_not_hide_a_change_under_way(world: World) -> None:
 
 
 @pytest.mark.parametrize("at", [FAR, datetime(1970, 1, 1, tzinfo=UTC)])
-def test_no_time_of_a_record_is_stored(world: World, at: datetime) -> None:
+def test_record_time_is_not_stored(world: World, at: datetime) -> None:
     world.deliver(forged(at=at))
     world.machine().run()
 
@@ -76,7 +76,7 @@ def test_no_time_of_a_record_is_stored(world: World, at: datetime) -> None:
     assert str(at.year) not in row.model_dump_json()
 
 
-def test_time_of_port_that_is_ahead_is_stored_as_now(world: World) -> None:
+def test_port_time_in_the_future_is_stored_as_now(world: World) -> None:
     machine = world.become_unhealthy().until("Finish")
     world.port.now = lambda: FAR
 
@@ -85,7 +85,7 @@ def test_time_of_port_that_is_ahead_is_stored_as_now(world: World) -> None:
     assert world.row.settled_at == world.now
 
 
-def test_forged_record_cannot_touch_the_installations_limit(world: World) -> None:
+def test_forged_record_cannot_change_the_installation_limit(world: World) -> None:
     row = InstallationRow(version=1)
     Rows("remediations", InstallationRow).update(INSTALLATION, lambda _row: row)
     record = changed({}, {"health_status": "Degraded"}, FAR, entity=INSTALLATION)
@@ -113,7 +113,7 @@ def test_forged_records_do_not_cool_a_service_down(world: World) -> None:
         world.deliver(forged())
         world.machine().run()
 
-    world.look = ill_until_restarted(world)
+    world.look = unhealthy_until_restarted(world)
     machine = world.become_unhealthy().run()
 
     assert world.entity["health_status"] == "Healthy"

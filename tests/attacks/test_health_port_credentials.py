@@ -1,7 +1,7 @@
-"""The holder of Port credentials: may write every entity, so may call every service unhealthy.
+"""Stolen Port credentials: they may write every entity, and report any service as unhealthy.
 
-So may a fault that all services share, as one of the resolver or the NAT gateway of the prober.
-Slipway then repairs a few services at most, and tells people once.
+A shared fault (the prober's resolver or NAT gateway) has the same effect. Slipway then repairs at
+most a few services, and notifies people once.
 """
 
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ SERVICES = [SERVICE, *(f"shop-{number}" for number in range(11))]
 
 @pytest.fixture
 def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> World:
-    """Twelve services that do not answer."""
+    """Make twelve services that do not answer."""
     world = World(monkeypatch)
     healthy = dict(world.port.entities[SERVICE])
     world.port.entities = {service: dict(healthy) for service in SERVICES}
@@ -31,7 +31,7 @@ def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def all_degraded(world: World) -> list[Machine]:
-    """The credentials' holder calls every service Degraded; the executions that look at them."""
+    """Report every service as Degraded; return the executions that start."""
     machines = []
     for service in SERVICES:
         entity = world.port.entities[service]
@@ -45,14 +45,14 @@ def all_degraded(world: World) -> list[Machine]:
 
 
 def run_all(machines: list[Machine]) -> None:
-    """Take one step of each execution in turn, as they go on at the same time."""
+    """Take one step of each execution in turn, as concurrent executions do."""
     while going := [machine for machine in machines if machine.next != "Done"]:
         for machine in going:
             machine.advance()
 
 
 def repairs(world: World) -> list[tuple[datetime, str]]:
-    """When repairs began, and of which service, in order."""
+    """Return when repairs began, and of which service, in order."""
     rows = {service: world.store.get(f"service/{service}") for service in SERVICES}
     return sorted(
         (attempt.began_at, service)
@@ -65,7 +65,7 @@ def repairs(world: World) -> list[tuple[datetime, str]]:
 def test_repairs_over_all_services_are_limited(world: World) -> None:
     run_all(all_degraded(world))
 
-    # Before, all twelve services were restarted within two seconds.
+    # Without the limit, all twelve services would restart within two seconds.
     moments = [moment for moment, _ in repairs(world)]
     assert len(moments) >= 3
     assert all(
@@ -74,14 +74,14 @@ def test_repairs_over_all_services_are_limited(world: World) -> None:
     )
 
 
-def test_people_are_told_of_the_limit_once(world: World) -> None:
+def test_repair_limit_is_notified_once(world: World) -> None:
     machines = all_degraded(world)
 
     run_all(machines)
 
     alerts, repaired = world.alerts(), {service for _, service in repairs(world)}
     assert len([alert for alert in alerts if "pauses further repairs" in alert]) == 1
-    # And one for each service that was repaired without success, as before.
+    # One more for each service whose repair failed.
     assert len(alerts) == 1 + len(repaired)
     assert len(world.github.issues) == len(repaired)
     left = [world.port.entities[service] for service in SERVICES if service not in repaired]
@@ -90,7 +90,7 @@ def test_people_are_told_of_the_limit_once(world: World) -> None:
     assert {entity["health_status"] for entity in world.port.entities.values()} == {"Degraded"}
 
 
-def test_limited_service_is_repaired_when_it_is_its_turn(world: World) -> None:
+def test_limited_service_is_repaired_when_the_limit_allows(world: World) -> None:
     machines = all_degraded(world)[:4]
 
     run_all(machines)
@@ -98,7 +98,7 @@ def test_limited_service_is_repaired_when_it_is_its_turn(world: World) -> None:
     assert {service for _, service in repairs(world)} == set(SERVICES[:4])
 
 
-def test_failure_of_the_own_network_repairs_nothing(world: World) -> None:
+def test_own_network_failure_repairs_nothing(world: World) -> None:
     def no_resolver(_host: str, _port: int) -> list[str]:
         raise OSError
 

@@ -1,7 +1,7 @@
 """The member of the Port organisation: may edit entities of services, but not the base branch.
 
-What the catalogue says of a service can have it looked at, and can keep Slipway from repairing it.
-It cannot bring about a repair that the reviewed files or the installation's policy forbid.
+An entity's properties can start a health check, and can prevent a repair. They cannot start a
+repair that the reviewed files or the installation's policy forbid.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ SCALE_UP = {"kind": "scale_up", "wait_seconds": 5, "max_replicas": 10}
 
 @pytest.fixture
 def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> World:
-    """A service in Production with two replicas, which is not repaired there."""
+    """Make a service in Production with two replicas, which is not repaired there."""
     world = World(monkeypatch)
     world.github.folder["portData.json"] = port_data(environment="Production")
     world.entity["environment"] = "Production"
@@ -31,12 +31,12 @@ def replicas_proposed(world: World) -> list[Any]:
     return [text for change in world.github.proposed for text in change.files.values()]
 
 
-def test_environment_of_the_catalogue_permits_no_repair(world: World) -> None:
+def test_catalogue_environment_permits_no_repair(world: World) -> None:
     world.change(environment="Test", replicas=4)
 
     world.become_unhealthy().run()
 
-    # Before, the service was scaled from 2 to 5 without being asked for.
+    # With trust in the catalogue, the service would scale from 2 to 5.
     assert replicas_proposed(world) == []
     assert world.github.restarted == []
     assert "its metadata file has Production" in world.entity["health_detail"]
@@ -56,7 +56,7 @@ def test_environment_changed_after_an_approval_permits_no_repair(world: World) -
     assert world.github.proposed == []
 
 
-def test_replicas_of_the_catalogue_are_not_believed(world: World) -> None:
+def test_catalogue_replicas_are_not_trusted(world: World) -> None:
     world.github.folder["portData.json"] = port_data(environment="Test")
     world.change(environment="Test", replicas=9)
 
@@ -81,7 +81,7 @@ def test_replicas_of_the_catalogue_are_not_believed(world: World) -> None:
         "https://my-service.test\n.attacker.example/health",
     ],
 )
-def test_health_url_of_an_attacker_brings_about_no_repair(world: World, url: str) -> None:
+def test_attackers_health_url_starts_no_repair(world: World, url: str) -> None:
     world.github.folder["portData.json"] = port_data(environment="Test")
     world.change(environment="Test", health_url=url)
 
@@ -92,14 +92,14 @@ def test_health_url_of_an_attacker_brings_about_no_repair(world: World, url: str
     assert "`health_probe.trusted_urls`" in world.entity["health_detail"]
 
 
-def test_probes_of_another_url_bring_about_no_repair(world: World) -> None:
+def test_probes_of_another_url_start_no_repair(world: World) -> None:
     world.github.folder["portData.json"] = port_data(environment="Test")
     world.change(environment="Test", health_url="https://attacker.example/down")
     machine = world.become_unhealthy().until("Probe")
     machine.advance()
     machine.until("Probe")
 
-    # The second probe that fails makes the service unhealthy; the URL is trusted by then.
+    # The second failed probe makes the service unhealthy; by then the URL is trusted.
     world.change(health_url=URL)
     machine.advance()
     world.look = lambda: HEALTHY

@@ -1,4 +1,4 @@
-"""The holder of Kafka's credentials: may write any message to the topic of runs.
+"""Stolen Kafka credentials: they may write any message to the topic of runs.
 
 Port does not say whether it signs the messages of Kafka actions, so these are not signed.
 """
@@ -17,7 +17,7 @@ from tests.unit.runs import test_consumer
 
 pytestmark = [
     pytest.mark.waits,
-    # What Powertools says in a function that has counted nothing.
+    # The warning of Powertools in a function without metrics.
     pytest.mark.filterwarnings("ignore:No application metrics:UserWarning"),
 ]
 OTHER = f"{RUN_ID}.2"
@@ -28,7 +28,7 @@ scene = test_consumer.scene
 
 @pytest.fixture
 def declined(pending: test_function.PendingRun) -> test_function.PendingRun:
-    """A run in which devops@acme.example declines a request, and Slipway is slow to see it."""
+    """Let devops@acme.example decline a request, and Slipway see it late."""
     pending.waits()
     pending.store.create(make_approval(id=OTHER, ask=2, by_machine=False), "")
     pending.script_user(DEVOPS)
@@ -48,7 +48,7 @@ def declined(pending: test_function.PendingRun) -> test_function.PendingRun:
 def forge(
     *, person: dict[str, str] = DEVOPS, request: str = REQUEST, verdict: str = "APPROVE"
 ) -> None:
-    """Write a message about the run of the decision, before Port's own one arrives."""
+    """Publish a message about the decision's run before Port's own message arrives."""
     deliver_decision(DECISION, person, request, verdict)
 
 
@@ -73,7 +73,7 @@ def test_forged_approver_is_refused(declined: test_function.PendingRun) -> None:
 
 @pytest.fixture
 def executed(scene: test_consumer.Scene) -> test_consumer.Scene:
-    """dev@acme.example has scaled `shop` up by one; the function's action stands for that."""
+    """Let dev@acme.example scale `shop` up by one; the function only records its action."""
     run = {
         "id": RUN_ID,
         "status": "IN_PROGRESS",
@@ -90,7 +90,7 @@ def executed(scene: test_consumer.Scene) -> test_consumer.Scene:
 
 
 def forged_run(person: dict[str, str], entity: str, inputs: dict[str, object]) -> dict[str, object]:
-    """A message about that run."""
+    """Forge a message about that run."""
     by = {"orgId": "org_test", "userId": person["id"], "user": person}
     return test_consumer.message(
         trigger={"by": by, "origin": "UI", "at": "2026-11-23T10:00:00.000Z"},
@@ -104,19 +104,19 @@ def forged_run(person: dict[str, str], entity: str, inputs: dict[str, object]) -
     )
 
 
-def test_forged_run_is_carried_out_as_port_has_it(executed: test_consumer.Scene) -> None:
+def test_forged_run_is_carried_out_with_ports_data(executed: test_consumer.Scene) -> None:
     forged = forged_run(DEVOPS, "payments", {"step": 100, "dry_run": False})
 
     executed.consume(test_consumer.event(forged))
 
     (run,) = executed.acted
     assert (run.message.entity, run.message.inputs) == ("shop", {"step": 1})
-    # The message names another person, so the person is not known.
+    # The message names another person, so Slipway records none.
     assert (run.message.requester.user_id, run.message.requester.email) == ("auth0|1", "")
     assert "The message differs from Port's record" in executed.log.getvalue()
 
 
-def test_forged_run_cannot_change_what_is_asked_for(executed: test_consumer.Scene) -> None:
+def test_forged_run_cannot_change_the_request(executed: test_consumer.Scene) -> None:
     forged = forged_run(DEVOPS, "payments", {"step": 100})
 
     executed.consume(test_consumer.event(forged))
@@ -127,7 +127,7 @@ def test_forged_run_cannot_change_what_is_asked_for(executed: test_consumer.Scen
     assert (stored.entity, stored.inputs) == ("shop", {"step": 1})
 
 
-def test_run_of_the_message_that_port_sent_names_the_person(executed: test_consumer.Scene) -> None:
+def test_run_of_a_genuine_message_names_the_person(executed: test_consumer.Scene) -> None:
     person = {"id": "auth0|1", "email": "dev@acme.example"}
 
     executed.consume(test_consumer.event(forged_run(person, "shop", {"step": 1})))
@@ -151,7 +151,7 @@ def test_run_that_waits_for_ports_approval_is_not_carried_out(scene: test_consum
     assert scene.writes() == []
 
 
-def test_run_that_may_just_have_been_approved_is_looked_at_again(
+def test_run_that_was_just_approved_in_port_is_read_again(
     scene: test_consumer.Scene,
 ) -> None:
     run = {

@@ -1,7 +1,7 @@
-"""The outsider: has no account anywhere, but may have found an old secret.
+"""The outsider: has no account, but may have found an old secret.
 
-The outsider can reach `POST /reports`, and holds at most tokens that were not given to us. A
-developer with a running sandbox may look at the outsider's web page.
+The outsider can reach `POST /reports`, but has no token that was issued for Slipway. A developer
+with a running sandbox may open the outsider's web page.
 """
 
 import base64
@@ -48,7 +48,7 @@ LINK = Link("r_0123456789abcdef.1", "devops@acme.example", ROTATED_AT + timedelt
 
 @pytest.fixture
 def rotated(aws: None) -> None:
-    """The link key and Port's secret were rotated; the outsider holds what they were before."""
+    """Rotate the link key and Port's secret; the outsider has the old values."""
     secrets = boto3.client("secretsmanager")
     with time_machine.travel(ROTATED_AT, tick=False):
         for name, field in ("slipway/links", "key"), ("slipway/port", "client_secret"):
@@ -91,7 +91,7 @@ SERVERS = ("port", "github")
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The addresses of the sandbox's Port and GitHub on a developer's machine."""
+    """Return the addresses of the sandbox's Port and GitHub on a developer's machine."""
     folders = [tmp_path_factory.mktemp(name) for name in SERVERS]
     with PortServer(folders[0]) as port, running(folders[1], Path("services-repo")) as github:
         yield {"port": port.url, "github": github.url}
@@ -104,7 +104,7 @@ def ask(url: str, method: str = "GET", **headers: str) -> requests.Response:
 
 @pytest.mark.parametrize("server", SERVERS)
 @pytest.mark.parametrize("path", ["/", "/v1/organization", "/api/v3/meta", "/_sandbox/health"])
-def test_rebound_host_name_reads_nothing(sandbox: dict[str, str], server: str, path: str) -> None:
+def test_dns_rebinding_reads_nothing(sandbox: dict[str, str], server: str, path: str) -> None:
     url = sandbox[server]
     for host in ("attacker.example", f"attacker.example:{url.rpartition(':')[2]}"):
         answer = ask(url + path, Host=host, X_Sandbox_Token=TOKEN)
@@ -116,7 +116,7 @@ def test_rebound_host_name_reads_nothing(sandbox: dict[str, str], server: str, p
 @pytest.mark.parametrize("server", SERVERS)
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "DELETE"])
 @pytest.mark.parametrize("origin", ["http://attacker.example", "http://localhost:1", "null"])
-def test_page_of_foreign_origin_sends_nothing(
+def test_page_of_a_foreign_origin_sends_nothing(
     sandbox: dict[str, str], server: str, method: str, origin: str
 ) -> None:
     answer = ask(f"{sandbox[server]}/_sandbox/health", method, Origin=origin, X_Sandbox_Token=TOKEN)
@@ -126,20 +126,20 @@ def test_page_of_foreign_origin_sends_nothing(
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_image_on_foreign_page_sends_nothing(sandbox: dict[str, str], server: str) -> None:
+def test_image_on_a_foreign_page_sends_nothing(sandbox: dict[str, str], server: str) -> None:
     of_image = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "no-cors"}
 
     assert ask(sandbox[server], **of_image, Sec_Fetch_Dest="image").status_code == 403
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_foreign_page_frames_no_page(sandbox: dict[str, str], server: str) -> None:
+def test_foreign_page_cannot_frame_a_page(sandbox: dict[str, str], server: str) -> None:
     framed = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate"}
 
     assert ask(sandbox[server], **framed, Sec_Fetch_Dest="iframe").status_code == 403
 
 
-def test_link_on_foreign_page_opens_a_page(sandbox: dict[str, str]) -> None:
+def test_link_on_a_foreign_page_opens_a_page(sandbox: dict[str, str]) -> None:
     followed = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate"}
 
     assert ask(sandbox["port"], **followed, Sec_Fetch_Dest="document").status_code == 200
@@ -149,7 +149,7 @@ def test_link_on_foreign_page_opens_a_page(sandbox: dict[str, str]) -> None:
     ("server", "path"),
     [("port", "/v1/organization"), ("github", "/api/v3/meta"), ("port", "/_sandbox/portal/people")],
 )
-def test_link_on_foreign_page_reaches_no_api(
+def test_link_on_a_foreign_page_reaches_no_api(
     sandbox: dict[str, str], server: str, path: str
 ) -> None:
     followed = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate"}
@@ -185,7 +185,7 @@ def installation(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
 
 
 def refused(installation: Installation, token: str | None, reason: str) -> None:
-    """Nothing is looked at, nothing is written, and the answer says why."""
+    """Check that nothing is read or written, and that the answer names the reason."""
     status, said = installation.ask(token)
 
     assert (status, said["error"]) == (401, reason)
@@ -194,8 +194,8 @@ def refused(installation: Installation, token: str | None, reason: str) -> None:
     assert installation.writes() == []
 
 
-def test_right_token_is_taken(installation: Installation) -> None:
-    # Without this, every attack below could fail for another reason than it should.
+def test_valid_token_is_accepted(installation: Installation) -> None:
+    # This shows that the attacks below do not fail for another reason.
     assert installation.ask(installation.github.token())[0] == 200
 
 
@@ -215,7 +215,7 @@ def test_right_token_is_taken(installation: Installation) -> None:
     ],
     ids=lambda value: json.dumps(value) if isinstance(value, dict) else value,
 )
-def test_token_out_of_time_or_not_for_us_is_refused(
+def test_token_is_refused_when_expired_or_for_another_audience(
     installation: Installation, claims: dict[str, Any], reason: str
 ) -> None:
     refused(installation, installation.github.token(**claims), reason)
@@ -224,9 +224,9 @@ def test_token_out_of_time_or_not_for_us_is_refused(
 @pytest.mark.parametrize(
     "claims",
     [
-        # Another repository, whatever it calls itself or its workflow.
+        # Another repository, under any name and with any workflow.
         {"repository_id": "4712", "workflow_ref": THEIR_WORKFLOW, "repository": "mallory/services"},
-        # One that took the name after the repository was renamed or deleted: names can return.
+        # A repository that took the name after a rename or deletion: GitHub reuses names.
         {"repository_id": "4712"},
         {"workflow_ref": THEIR_WORKFLOW},
         {"workflow_ref": WORKFLOW_REF.upper()},
@@ -248,7 +248,7 @@ def test_token_of_another_repository_is_refused(
     assert installation.port.routes() == []
 
 
-def test_token_of_our_name_but_another_id_is_refused(installation: Installation) -> None:
+def test_token_with_our_name_but_another_id_is_refused(installation: Installation) -> None:
     refused(installation, installation.github.token(repository_id="4712"), "repository")
 
 
@@ -266,7 +266,7 @@ def test_unsigned_token_is_refused(installation: Installation, kid: str) -> None
 
 @pytest.mark.parametrize("form", ["pem", "jwk"])
 def test_public_key_as_a_shared_secret_is_refused(installation: Installation, form: str) -> None:
-    # Key confusion: a verifier that goes by the header takes RSA's public key for HMAC's secret.
+    # Key confusion: a verifier that trusts the header uses RSA's public key as HMAC's secret.
     public = GITHUBS_KEY.public_key()
     secret = json.dumps(public_jwk(GITHUBS_KEY)).encode()
     if form == "pem":
@@ -297,9 +297,7 @@ def test_other_algorithm_of_the_right_key_is_refused(
 
 
 @pytest.mark.parametrize("header", ["jwk", "jku", "x5u", "kid"])
-def test_key_that_the_token_brings_along_is_not_used(
-    installation: Installation, header: str
-) -> None:
+def test_key_within_the_token_is_not_used(installation: Installation, header: str) -> None:
     installation.github.script("GET /evil", (200, {"keys": [public_jwk(ANOTHER_KEY)]}, {}))
     brought: dict[str, Any] = {
         "jwk": public_jwk(ANOTHER_KEY),
@@ -321,24 +319,24 @@ def test_key_that_the_token_brings_along_is_not_used(
     "token",
     [None, "", "a.b.c", "....", "x" * 20_000, "eyJ" * 3000, "\x00.\x00.\x00", "e30.e30.", "ä.ö.ü"],
 )
-def test_what_is_no_token_is_refused(installation: Installation, token: str | None) -> None:
+def test_malformed_token_is_refused(installation: Installation, token: str | None) -> None:
     status, _ = installation.ask(token)
 
     assert status == 401
     assert installation.port.routes() == []
 
 
-def test_flood_of_unknown_keys_asks_github_once(installation: Installation) -> None:
+def test_flood_of_unknown_keys_queries_github_once(installation: Installation) -> None:
     for number in range(50):
         token = installation.github.token(ANOTHER_KEY, kid=f"made-up-{number}")
         assert installation.ask(token)[0] == 401
 
     assert installation.github.asked(KEYS) == 1
-    # And the right token counts all the same.
+    # A valid token still counts.
     assert installation.ask(installation.github.token())[0] == 200
 
 
-def test_flood_of_other_workflows_asks_github_once(installation: Installation) -> None:
+def test_flood_of_other_workflows_queries_github_once(installation: Installation) -> None:
     for number in range(20):
         claims = {"workflow_ref": f"x/{number}/.github/workflows/slipway-report.yml@refs/heads/a"}
         assert installation.ask(installation.github.token(**claims))[0] == 401
@@ -347,7 +345,7 @@ def test_flood_of_other_workflows_asks_github_once(installation: Installation) -
 
 
 def test_fork_cannot_have_its_pull_request_reported(installation: Installation) -> None:
-    # Closing a pull request of a fork runs our workflow, with a token that is as good as any.
+    # Closing a pull request of a fork runs our workflow, with a valid token.
     fork = {"ref": "slipway/upscale_service/r_0123456789abcdef", "repo": {"id": 4712}}
     for head in (fork, {**fork, "repo": None}):
         installation.pull(head=head)

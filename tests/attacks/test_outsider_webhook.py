@@ -25,8 +25,8 @@ MESSAGE = test_consumer.message()
 BODY = json.dumps(MESSAGE).encode()
 
 
-class Door:
-    """The receiving function, its queue, and what it asked of AWS."""
+class Receiver:
+    """The receiving function, its queue, and its calls to AWS."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.queue = boto3.client("sqs")
@@ -46,11 +46,11 @@ class Door:
     def _note(self, model: Any, **_: object) -> None:
         self.calls.append(model.name)
 
-    def knock(self, request: dict[str, Any]) -> int:
+    def send(self, request: dict[str, Any]) -> int:
         return int(self.webhook.answer(request)["statusCode"])
 
     def queued(self) -> list[dict[str, Any]]:
-        """What is in the queue, as the function gets it."""
+        """Return the queue's messages, as the function receives them."""
         found: list[Any] = []
         while answer := self.queue.receive_message(
             QueueUrl=self.url,
@@ -72,11 +72,11 @@ class Door:
 
 
 @pytest.fixture
-def door(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Door]:
+def receiver(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
     caches = (clients_of_aws.secretsmanager, clients_of_aws.s3, clients_of_aws.sqs)
     for cached in caches:
         cached.cache_clear()
-    yield Door(monkeypatch)
+    yield Receiver(monkeypatch)
     for cached in caches:
         cached.cache_clear()
 
@@ -85,77 +85,77 @@ def unsigned(body: bytes = BODY) -> dict[str, Any]:
     return {"headers": {}, "body": body.decode()}
 
 
-def test_unsigned_webhook_is_refused_without_detail(door: Door) -> None:
-    answer = door.webhook.answer(unsigned())
+def test_unsigned_webhook_is_refused_without_detail(receiver: Receiver) -> None:
+    answer = receiver.webhook.answer(unsigned())
 
     assert answer["statusCode"] == 401
     assert json.loads(answer["body"]) == {"status": "Unauthorized", "message": "Unauthorized."}
-    assert door.queued() == []
+    assert receiver.queued() == []
 
 
-def test_wrongly_signed_webhook_is_answered_as_an_unsigned_one(door: Door) -> None:
+def test_wrongly_signed_webhook_gets_the_unsigned_answer(receiver: Receiver) -> None:
     forged = {"headers": signed_request(BODY, secret="x" * 40)["headers"], "body": BODY.decode()}
 
-    assert door.webhook.answer(forged) == door.webhook.answer(unsigned())
+    assert receiver.webhook.answer(forged) == receiver.webhook.answer(unsigned())
 
 
-def test_webhook_replayed_after_five_minutes_is_refused(door: Door) -> None:
-    assert door.knock(signed_request(BODY, ago=290)) == 202
-    assert door.knock(signed_request(BODY, ago=310)) == 401
-    assert door.knock(signed_request(BODY, ago=-310)) == 401
+def test_webhook_replayed_after_five_minutes_is_refused(receiver: Receiver) -> None:
+    assert receiver.send(signed_request(BODY, ago=290)) == 202
+    assert receiver.send(signed_request(BODY, ago=310)) == 401
+    assert receiver.send(signed_request(BODY, ago=-310)) == 401
 
 
-def test_captured_webhook_with_a_new_time_is_refused(door: Door) -> None:
+def test_captured_webhook_with_a_new_time_is_refused(receiver: Receiver) -> None:
     captured, now = signed_request(BODY, ago=3600), signed_request(BODY)
     time = now["headers"]["x-port-timestamp"]
 
     changed = {**captured, "headers": {**captured["headers"], "x-port-timestamp": time}}
 
-    assert door.knock(changed) == 401
+    assert receiver.send(changed) == 401
 
 
 @pytest.mark.parametrize("kept", [0, 1, len(BODY) // 2, len(BODY) - 1])
-def test_truncated_webhook_is_refused(door: Door, kept: int) -> None:
+def test_truncated_webhook_is_refused(receiver: Receiver, kept: int) -> None:
     request = signed_request(BODY)
 
-    assert door.knock({**request, "body": BODY[:kept].decode()}) == 401
-    assert door.queued() == []
+    assert receiver.send({**request, "body": BODY[:kept].decode()}) == 401
+    assert receiver.queued() == []
 
 
 @pytest.mark.parametrize("encoded", [False, True])
-def test_webhook_of_ten_megabytes_is_refused_unread(door: Door, encoded: bool) -> None:
+def test_ten_megabyte_webhook_is_refused_unread(receiver: Receiver, encoded: bool) -> None:
     body = b'{"action":"' + b"x" * 10 * 1024 * 1024 + b'"}'
     text = base64.b64encode(body) if encoded else body
     request = {"headers": headers_of(body, "1"), "body": text.decode(), "isBase64Encoded": encoded}
 
-    assert door.knock(request) == 413
-    assert door.calls == []
+    assert receiver.send(request) == 413
+    assert receiver.calls == []
 
 
-def test_largest_webhook_is_queued_by_a_pointer(door: Door) -> None:
+def test_largest_webhook_is_queued_as_a_pointer(receiver: Receiver) -> None:
     body = json.dumps({**MESSAGE, "padding": "x" * (LARGEST - 10_000)}).encode()
 
-    assert door.knock(signed_request(body)) == 202
+    assert receiver.send(signed_request(body)) == 202
 
-    (message,) = door.queued()
+    (message,) = receiver.queued()
     assert len(message["body"]) < 100
 
 
-def test_webhook_for_an_unknown_action_is_refused(door: Door) -> None:
+def test_webhook_for_an_unknown_action_is_refused(receiver: Receiver) -> None:
     body = json.dumps({**MESSAGE, "action": "drop_database"}).encode()
 
-    assert door.knock(signed_request(body)) == 404
-    assert door.queued() == []
+    assert receiver.send(signed_request(body)) == 404
+    assert receiver.queued() == []
 
 
 @pytest.mark.parametrize("extra", ["../create_service", "create_service\u0000", "CREATE_SERVICE"])
-def test_name_that_resembles_an_action_leads_nowhere(door: Door, extra: str) -> None:
+def test_name_that_resembles_an_action_is_refused(receiver: Receiver, extra: str) -> None:
     body = json.dumps({**MESSAGE, "action": extra}).encode()
 
-    assert door.knock(signed_request(body)) == 404
+    assert receiver.send(signed_request(body)) == 404
 
 
-def test_webhook_that_comes_twice_is_carried_out_once(
+def test_repeated_webhook_is_carried_out_once(
     scene: test_consumer.Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RECORDS_BUCKET", "records")
@@ -167,29 +167,29 @@ def test_webhook_that_comes_twice_is_carried_out_once(
     assert len(scene.acted) == 1
 
 
-def test_thousand_unsigned_webhooks_ask_nothing_of_aws(door: Door) -> None:
+def test_thousand_unsigned_webhooks_make_no_aws_call(receiver: Receiver) -> None:
     with ThreadPoolExecutor(32) as pool:
-        answers = list(pool.map(lambda _: door.knock(unsigned()), range(1000)))
+        answers = list(pool.map(lambda _: receiver.send(unsigned()), range(1000)))
 
     assert set(answers) == {401}
-    assert door.calls == []
+    assert receiver.calls == []
 
 
-def test_thousand_forged_webhooks_read_secrets_a_few_times(door: Door) -> None:
+def test_thousand_forged_webhooks_rarely_read_secrets(receiver: Receiver) -> None:
     forged = signed_request(BODY, secret="x" * 40)
 
-    answers = [door.knock(forged) for _ in range(1000)]
+    answers = [receiver.send(forged) for _ in range(1000)]
 
     assert set(answers) == {401}
-    # Once in five seconds, by as many calls as a rotated secret takes.
-    assert door.calls.count("GetSecretValue") < 100
-    assert "SendMessage" not in door.calls
+    # Once in five seconds, with the calls that a rotated secret needs.
+    assert receiver.calls.count("GetSecretValue") < 100
+    assert "SendMessage" not in receiver.calls
 
 
-def test_thousand_webhooks_at_once_are_queued_each_once(
-    door: Door, monkeypatch: pytest.MonkeyPatch
+def test_thousand_concurrent_webhooks_are_each_queued_once(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Not moto's queue, which takes minutes for so many.
+    # moto's queue would take minutes for so many messages.
     sent: list[str] = []
     monkeypatch.setattr(
         clients_of_aws.sqs(), "send_message", lambda **message: sent.append(message["MessageBody"])
@@ -197,30 +197,30 @@ def test_thousand_webhooks_at_once_are_queued_each_once(
     bodies = [json.dumps({**MESSAGE, "number": number}).encode() for number in range(1000)]
 
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda body: door.knock(signed_request(body)), bodies))
+        answers = list(pool.map(lambda body: receiver.send(signed_request(body)), bodies))
 
     assert set(answers) == {202}
     assert sorted(sent) == sorted(base64.b64encode(body).decode() for body in bodies)
-    # What is remembered is asked for once by each of those that begin at the same time.
-    assert len(door.calls) < 100
+    # Concurrent requests each read a value before it is cached.
+    assert len(receiver.calls) < 100
 
 
 def test_port_sees_an_error_while_the_queue_is_unreachable(
-    door: Door, monkeypatch: pytest.MonkeyPatch
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unreachable(**_: object) -> None:
-        raise EndpointConnectionError(endpoint_url=door.url)
+        raise EndpointConnectionError(endpoint_url=receiver.url)
 
-    door.knock(signed_request(BODY))
+    receiver.send(signed_request(BODY))
     monkeypatch.setattr(clients_of_aws.sqs(), "send_message", unreachable)
 
-    answer = door.webhook.answer(signed_request(BODY))
+    answer = receiver.webhook.answer(signed_request(BODY))
 
     assert answer["statusCode"] == 503
-    assert door.url not in answer["body"]
+    assert receiver.url not in answer["body"]
 
 
-def test_port_sees_an_error_when_queues_cannot_be_found(door: Door) -> None:
+def test_port_sees_an_error_when_queues_cannot_be_found(receiver: Receiver) -> None:
     boto3.client("s3").delete_object(Bucket="records", Key="policy/queues.json")
 
-    assert door.knock(signed_request(BODY)) == 503
+    assert receiver.send(signed_request(BODY)) == 503

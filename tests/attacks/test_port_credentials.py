@@ -1,4 +1,4 @@
-"""The holder of Port's credentials: may call the whole API, and act in any person's name."""
+"""Stolen Port credentials: they may call the whole API, and act in any person's name."""
 
 import json
 from typing import Any
@@ -16,7 +16,7 @@ from tests.unit.conftest import POLICY
 
 pytestmark = [
     pytest.mark.waits,
-    # What Powertools says in a function that has counted nothing.
+    # The warning of Powertools in a function without metrics.
     pytest.mark.filterwarnings("ignore:No application metrics:UserWarning"),
 ]
 CLIENT = "60EsooJtOqimlekxrNh7nfr2iOgTcyLZ"
@@ -27,7 +27,7 @@ decisions = test_function.pending
 
 @pytest.fixture
 def requests(aws: None, monkeypatch: pytest.MonkeyPatch) -> test_steps.ApprovalRun:
-    """A run that machine credentials made in the name of dev@acme.example; two may approve."""
+    """Make a run by machine credentials in the name of dev@acme.example; two may approve."""
     run = test_steps.ApprovalRun(monkeypatch)
     run.port.impersonated_by = CLIENT
     run.policy = Policy.model_validate(POLICY | {"default": {"approval": TWO}})
@@ -62,7 +62,7 @@ def test_request_in_a_persons_name_needs_two_approvers(requests: test_steps.Appr
     assert (second.requester_id, second.impersonated_by) == ("auth0|1", CLIENT)
 
 
-def test_request_of_the_credentials_needs_two_approvers(
+def test_request_by_the_credentials_needs_two_approvers(
     requests: test_steps.ApprovalRun,
 ) -> None:
     requests.port.impersonated_by, requests.port.created_by = "", CLIENT
@@ -86,7 +86,7 @@ def test_request_in_a_persons_name_is_refused_by_policy(
     assert "Run the action in Port as a person" in summary
 
 
-def test_pending_request_of_a_machine_is_refused_by_policy(
+def test_pending_machine_request_is_refused_by_policy(
     requests: test_steps.ApprovalRun,
 ) -> None:
     requests.waiting()
@@ -96,11 +96,11 @@ def test_pending_request_of_a_machine_is_refused_by_policy(
         requests.decisions.decide(REQUEST, Ballot("devops@acme.example", "APPROVE", "link"))
 
 
-def test_request_of_before_the_upgrade_needs_two_approvers(
+def test_request_from_before_the_upgrade_needs_two_approvers(
     requests: test_steps.ApprovalRun,
 ) -> None:
     requests.waiting()
-    # The release before did not note who executed the action.
+    # The previous release did not record who ran the action.
     requests.store._table.update_item(
         Key={"id": REQUEST}, UpdateExpression="REMOVE by_machine, impersonated_by, requester_id"
     )

@@ -1,4 +1,4 @@
-"""The member of the Port organisation: executes actions, edits entities, once was an approver."""
+"""The member of the Port organisation: runs actions, edits entities, and once was an approver."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -23,7 +23,7 @@ from tests.unit.conftest import POLICY, RUN_ID, set_policy
 from tests.unit.health import remedy
 from tests.unit.health.story import UNHEALTHY
 
-# What Powertools says in a function that has counted nothing.
+# The warning of Powertools in a function without metrics.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics:UserWarning")
 CODE = "0123456789"
 decisions = test_function.pending
@@ -39,14 +39,14 @@ REPAIR = {
 
 
 def ask_of(*, auto_merge: bool = True, **changes: Any) -> Policy:
-    """A policy with other approvers."""
+    """Return a policy with other approvers."""
     default = {"approval": APPROVAL | changes, "auto_merge": auto_merge}
     return Policy.model_validate(POLICY | {"default": default})
 
 
 @pytest.fixture
 def run(aws: None, monkeypatch: pytest.MonkeyPatch) -> ApprovalRun:
-    """A run that asks for the approval of devops@acme.example."""
+    """Make a run that needs the approval of devops@acme.example."""
     return ApprovalRun(monkeypatch)
 
 
@@ -63,9 +63,7 @@ def run(aws: None, monkeypatch: pytest.MonkeyPatch) -> ApprovalRun:
         ("devops@acme.example", "DEVOPS@acme.example".replace("S", "ſ")),
     ],
 )
-def test_address_that_resembles_an_approvers_grants_nothing(
-    run: ApprovalRun, listed: str, mine: str
-) -> None:
+def test_address_like_an_approvers_grants_nothing(run: ApprovalRun, listed: str, mine: str) -> None:
     run.policy = ask_of(emails=[listed])
     run.waiting()
 
@@ -80,7 +78,7 @@ def test_address_of_an_unlisted_domain_grants_nothing(run: ApprovalRun) -> None:
         run.decisions.decide(REQUEST, Ballot("devops@acme.com", "APPROVE", "REST API"))
 
 
-def test_address_of_a_listed_domain_is_the_approvers(run: ApprovalRun) -> None:
+def test_address_of_a_listed_domain_grants_the_approval(run: ApprovalRun) -> None:
     run.waiting()
 
     voted = run.decisions.decide(REQUEST, Ballot("DevOps@acme.test", "APPROVE", "REST API"))
@@ -95,7 +93,7 @@ def test_team_of_a_similar_address_grants_nothing(
     found = User(id="auth0|2", email="lead@acme.example", teams=["sre"])
     run.port.people.append(found)
     run.waiting()
-    # Port may find people whatever the case, or the tag, of their address.
+    # Port may ignore the case and the tag of an address when it finds people.
     monkeypatch.setattr(run.port, "get_user", lambda _email: found)
 
     with pytest.raises(NotAnApprover):
@@ -105,7 +103,7 @@ def test_team_of_a_similar_address_grants_nothing(
 # -- a policy that has become stricter
 
 
-def test_approver_whom_the_policy_dropped_cannot_approve(run: ApprovalRun) -> None:
+def test_dropped_approver_cannot_approve(run: ApprovalRun) -> None:
     run.waiting()
     run.policy = ask_of(emails=["lead@acme.example"])
 
@@ -124,7 +122,7 @@ def test_vote_of_a_dropped_approver_does_not_count(run: ApprovalRun) -> None:
     assert (voted.status, voted.approvals, voted.needed) == (Status.PENDING, 1, 2)
 
 
-def test_raised_count_holds_for_pending_requests(run: ApprovalRun) -> None:
+def test_raised_count_applies_to_pending_requests(run: ApprovalRun) -> None:
     run.waiting()
     run.policy = ask_of(emails=["devops@acme.example", "lead@acme.example"], count=2)
 
@@ -145,7 +143,7 @@ def test_approval_of_a_dropped_approver_changes_nothing(run: ApprovalRun) -> Non
     assert run.store.get(f"{RUN_ID}.2").emails == ("lead@acme.example",)
 
 
-def test_withdrawn_auto_merge_holds_for_approved_requests(run: ApprovalRun) -> None:
+def test_withdrawn_auto_merge_applies_to_approved_requests(run: ApprovalRun) -> None:
     run.approved()
     run.policy = ask_of(auto_merge=False)
 
@@ -169,7 +167,7 @@ def test_approval_for_test_does_not_count_in_production(run: ApprovalRun) -> Non
 
 
 class Repairs:
-    """The approval function as a remediation calls it, and what Port knows of people."""
+    """The approval function as a remediation calls it, and the people in Port."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         port = FakePort()
@@ -207,7 +205,7 @@ def test_cause_of_a_repair_cannot_approve_it(repairs: Repairs) -> None:
     assert repairs.take("decided_repair")["decision"]["granted"]
 
 
-def test_repair_is_not_asked_for_when_only_its_cause_may_approve(repairs: Repairs) -> None:
+def test_repair_is_not_requested_when_only_its_cause_may_approve(repairs: Repairs) -> None:
     causes = ["auth0|2", "auth0|3"]
 
     answer = repairs.take("ask_for_repair", repair=REPAIR | {"causes": causes})
@@ -217,15 +215,15 @@ def test_repair_is_not_asked_for_when_only_its_cause_may_approve(repairs: Repair
 
 
 @pytest.fixture
-def ill_service(aws: None, monkeypatch: pytest.MonkeyPatch) -> remedy.World:
-    """A service that a remediation looks after."""
+def unhealthy_service(aws: None, monkeypatch: pytest.MonkeyPatch) -> remedy.World:
+    """Make a service with a running remediation."""
     return remedy.World(monkeypatch)
 
 
 def test_remediation_names_who_changed_the_entity(
-    ill_service: remedy.World, monkeypatch: pytest.MonkeyPatch
+    unhealthy_service: remedy.World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = ill_service
+    world = unhealthy_service
     world.set_policy(environments=["Test"], approval_environments=["Test"])
     world.look = lambda: UNHEALTHY
     read = world.port.get_entity
@@ -246,8 +244,8 @@ def test_remediation_names_who_changed_the_entity(
     assert {"u", "auth0|writer"} <= set(asked["causes"])
 
 
-def test_repair_is_bound_to_the_files_that_were_shown(ill_service: remedy.World) -> None:
-    world = ill_service
+def test_repair_is_bound_to_the_shown_files(unhealthy_service: remedy.World) -> None:
+    world = unhealthy_service
     scale_up = {"kind": "scale_up", "step": 1, "max_replicas": 5, "wait_seconds": 5}
     world.set_policy(environments=["Test"], approval_environments=["Test"], strategies=[scale_up])
     world.look = lambda: UNHEALTHY
@@ -266,8 +264,8 @@ def test_repair_is_bound_to_the_files_that_were_shown(ill_service: remedy.World)
     assert "other files than the approved ones" in world.entity["health_detail"]
 
 
-def test_repair_whose_diff_cannot_be_shown_is_not_made(ill_service: remedy.World) -> None:
-    world = ill_service
+def test_repair_without_a_shown_diff_is_not_made(unhealthy_service: remedy.World) -> None:
+    world = unhealthy_service
     scale_up = {"kind": "scale_up", "step": 1, "max_replicas": 5, "wait_seconds": 5}
     world.set_policy(environments=["Test"], approval_environments=["Test"], strategies=[scale_up])
     world.look = lambda: UNHEALTHY
@@ -281,8 +279,8 @@ def test_repair_whose_diff_cannot_be_shown_is_not_made(ill_service: remedy.World
     assert world.github.proposed == []
 
 
-def test_decision_on_another_plan_grants_no_repair(ill_service: remedy.World) -> None:
-    world = ill_service
+def test_decision_on_another_plan_grants_no_repair(unhealthy_service: remedy.World) -> None:
+    world = unhealthy_service
     world.set_policy(environments=["Test"], approval_environments=["Test"])
     world.look = lambda: UNHEALTHY
     other = repair_hash(remedy.SERVICE, "another execution", ["d"])
@@ -296,7 +294,7 @@ def test_decision_on_another_plan_grants_no_repair(ill_service: remedy.World) ->
 # -- what was shown
 
 
-def test_cut_diff_cannot_be_approved_by_what_port_shows(
+def test_truncated_diff_cannot_be_approved_by_ports_view(
     decisions: test_function.PendingRun,
 ) -> None:
     decisions.waits(code=CODE)
@@ -309,7 +307,7 @@ def test_cut_diff_cannot_be_approved_by_what_port_shows(
     assert "the code at the end of the full diff" in ended["summary"]
 
 
-def test_cut_diff_is_approved_by_the_code_of_the_full_one(
+def test_truncated_diff_is_approved_with_the_full_diffs_code(
     decisions: test_function.PendingRun,
 ) -> None:
     decisions.waits(code=CODE)
@@ -319,7 +317,7 @@ def test_cut_diff_is_approved_by_the_code_of_the_full_one(
     assert decisions.status() is Status.APPROVED
 
 
-def test_approval_of_another_change_than_was_shown_is_refused(
+def test_approval_of_another_change_is_refused(
     decisions: test_function.PendingRun,
 ) -> None:
     decisions.waits()
@@ -332,7 +330,7 @@ def test_approval_of_another_change_than_was_shown_is_refused(
 
 
 @pytest.mark.parametrize("change", ["", " "])
-def test_approval_without_what_was_shown_is_refused(
+def test_approval_without_the_shown_change_is_refused(
     decisions: test_function.PendingRun, change: str
 ) -> None:
     decisions.waits()
@@ -342,7 +340,9 @@ def test_approval_without_what_was_shown_is_refused(
     assert decisions.status() is Status.PENDING
 
 
-def test_cut_diff_can_be_declined_without_its_code(decisions: test_function.PendingRun) -> None:
+def test_truncated_diff_can_be_declined_without_its_code(
+    decisions: test_function.PendingRun,
+) -> None:
     decisions.waits(code=CODE)
 
     decide_in_port(decisions, verdict="DECLINE", change="no")

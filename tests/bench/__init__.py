@@ -1,1 +1,1 @@
-"""Measures Slipway: counts of requests, ratios of times, sizes. `make bench` plays it."""
+"""Measure Slipway: numbers of requests, ratios of times, sizes. Run it with `make bench`."""

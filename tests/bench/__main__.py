@@ -1,7 +1,7 @@
-"""Counts and ratios of Slipway; writes `docs/performance.md`, and fails if a figure is over.
+"""Measure Slipway, write `docs/performance.md`, and fail if a figure exceeds its limit.
 
-Requests are those that reach the stand-ins of Port and GitHub. Only ratios and processor seconds
-have limits: times of this machine are reported.
+It counts the requests that reach the stand-ins of Port and GitHub. Only ratios and processor
+seconds have limits; wall-clock times depend on the machine and are only reported.
 """
 
 import json
@@ -28,7 +28,7 @@ console = Console(highlight=False)
 
 
 def seconds_of_one_edit() -> float:
-    """Processor time of reading 200 KiB of YAML and setting one value in it."""
+    """Return the processor time to read 200 KiB of YAML and set one value in it."""
     comment = "  # -- How many pods of this section run as long as nothing asks for more.\n"
     parts = [f"section{n}:\n{comment}  replicas: 2\n  labels: {{app: x}}\n" for n in range(1850)]
     text = "".join(parts)
@@ -38,7 +38,7 @@ def seconds_of_one_edit() -> float:
 
 
 def main() -> None:
-    """Measure, print the figures beside their limits, and write the page."""
+    """Measure, print the figures with their limits, and write the page."""
     started = time.monotonic()
     artifacts = json.loads((ROOT / "build" / "artifacts.json").read_text())
     layers = {name: entry["size"] / 1e6 for name, entry in artifacts.items() if "layer" in name}

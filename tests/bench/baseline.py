@@ -1,7 +1,7 @@
-"""What a simple script does for a create: one request after the other, over REST.
+"""Create a service as a simple script would: one request after the other, over REST.
 
-The list is fixed, so that figures of different days compare with the same. To its favour it is
-told the base commit, and its catalog entity has what Slipway's has.
+The list is fixed, so that figures of different days are comparable. In its favour, the script
+knows the base commit, and its catalog entity has the same content as Slipway's.
 """
 
 import base64
@@ -15,7 +15,7 @@ from tests.faults.installation import Installation
 from tests.port_server import CREDENTIALS
 
 FILES = ("portData.json", "common_values.yaml", "values.json", "README.md")
-# "Port" requests need a token each: a new one is asked for every time.
+# Each "Port" request needs a new token.
 REQUESTS = (
     "Port POST /v1/auth/access_token",
     "Port PATCH /v1/actions/runs/{run}",
@@ -35,7 +35,7 @@ WRITES_TO_GITHUB = sum(request.startswith("GitHub") for request in REQUESTS)
 def play(
     installation: Installation, run: str, service: str, base: str, on_open: Callable[[], None]
 ) -> None:
-    """Send the requests for one create, each when the one before is answered."""
+    """Send the requests for one create one after the other."""
     branch, number = f"simple/{service}", 0
     bodies: Iterator[Any] = iter(
         (

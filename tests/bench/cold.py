@@ -1,4 +1,4 @@
-"""A process of its own: what it takes until the function of an action sends its first request."""
+"""Measure a new process: the time until an action's function sends its first request."""
 
 import base64
 import json
@@ -26,7 +26,7 @@ INPUTS = {
     "values_format": "JSON",
 }
 _SECONDS = "t = time.process_time(); {}; print(time.process_time() - t)"
-# Each request looks an address up first.
+# Each request resolves an address first.
 _FIRST_REQUEST = """
 import json, os, socket, sys, time
 started = time.process_time()
@@ -59,7 +59,7 @@ def first_request_ratio() -> float:
 
 
 def preview_seconds() -> float:
-    """Processor time of `scripts/catalog preview`, all of the process; the median of three."""
+    """Return the processor time of `scripts/catalog preview`, as the median of three."""
     with tempfile.TemporaryDirectory() as folder:
         inputs = Path(folder, "inputs.json")
         inputs.write_text(json.dumps(INPUTS))
@@ -96,7 +96,7 @@ def _python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _event() -> str:
-    """An event with one message of a create."""
+    """Return an event with one message of a create."""
     value = {
         "action": "create_service",
         "resourceType": "run",

@@ -1,4 +1,4 @@
-"""An installation in this process, and the requests of what is played in it."""
+"""Install Slipway in this process, and record the requests of its flows."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ REMOTE = ("GitHub", "Port")
 
 @dataclass(frozen=True)
 class Span:
-    """A call, and when it began and had its answer, in seconds."""
+    """A call with the times of its start and its answer, in seconds."""
 
     call: Call
     start: float
@@ -33,7 +33,7 @@ class Span:
 
 
 class Stopwatch:
-    """Notes when each call of the product begins and ends."""
+    """Records when each call of the product begins and ends."""
 
     def __init__(self, wire: Wire) -> None:
         self.spans: list[Span] = []
@@ -52,18 +52,18 @@ class Stopwatch:
         wire.pass_on = timed  # type: ignore[method-assign]
 
     def stop(self) -> None:
-        """Note no more."""
+        """Stop recording."""
         del self._wire.pass_on
 
     def during(self, act: Callable[[], object]) -> list[Span]:
-        """The calls to GitHub and Port while something is done; tokens too."""
+        """Record the calls to GitHub and Port during an action, including those for tokens."""
         before = len(self.spans)
         act()
         return [span for span in self.spans[before:] if span.call.service in REMOTE]
 
 
 def depth(spans: list[Span]) -> int:
-    """How many calls follow one another: the longest chain in which none overlaps the next."""
+    """Return the length of the longest chain of calls that do not overlap."""
     count, free = 0, float("-inf")
     for span in sorted(spans, key=lambda span: span.end):
         if span.start >= free:
@@ -73,7 +73,7 @@ def depth(spans: list[Span]) -> int:
 
 @contextmanager
 def installation(folder: Path) -> Iterator[Installation]:
-    """Servers of Port and GitHub, moto's account, and an installation that uses them."""
+    """Provide servers of Port and GitHub, moto's account, and an installation."""
     seed = folder / "seed"
     workflows = seed / ".github" / "workflows"
     workflows.mkdir(parents=True)
@@ -94,13 +94,13 @@ def installation(folder: Path) -> Iterator[Installation]:
 
 
 def add_delay(installation: Installation, seconds: float) -> None:
-    """Have both servers wait before each answer of their APIs."""
+    """Delay each answer of both servers' APIs."""
     fault = {"path": "^/(api|v1)/", "delay_seconds": seconds, "times": 1_000_000}
     _tell_both(installation, "POST", fault)
 
 
 def remove_delay(installation: Installation) -> None:
-    """Have both servers answer at once."""
+    """Remove the delay of both servers."""
     _tell_both(installation, "DELETE")
 
 

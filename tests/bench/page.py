@@ -1,4 +1,4 @@
-"""Writes `docs/performance.md`."""
+"""Write `docs/performance.md`."""
 
 import statistics
 from collections import Counter
@@ -27,17 +27,17 @@ class Figure:
 
     @property
     def holds(self) -> bool:
-        """Whether it keeps to its limit."""
+        """Whether it is within its limit."""
         return self.measured >= self.limit if self.at_least else self.measured <= self.limit
 
     @property
     def limit_text(self) -> str:
-        """The limit with its sign."""
+        """Return the limit with its sign."""
         return f"{'≥' if self.at_least else '≤'} {self.limit:g}"
 
 
 def page(figures: list[Figure], played: dict[str, Played], creates: Creates, machine: str) -> str:
-    """The page's text."""
+    """Return the page's text."""
     create = played["create"]
     simple = baseline.WRITES_TO_GITHUB
     return TEMPLATE.read_text().format(

@@ -1,4 +1,4 @@
-"""Plays each flow once, undisturbed, and gives the requests of it by name."""
+"""Run each flow once without faults, and return its requests by name."""
 
 import re
 import secrets
@@ -30,18 +30,18 @@ class Played:
     depth: int
 
     def of(self, service: str) -> list[Call]:
-        """Those to GitHub, or to Port."""
+        """Return the requests to GitHub, or to Port."""
         return [call for call in self.calls if call.service == service]
 
     @property
     def writes(self) -> int:
-        """Those that GitHub counts as creating content."""
+        """Return the requests that GitHub counts as creating content."""
         return sum(call.writes for call in self.of("GitHub"))
 
 
 @dataclass
 class Timed:
-    """Seconds of creates, of which each request to GitHub and Port has `DELAY` added.
+    """Times of creates in seconds, with `DELAY` added to each request to GitHub and Port.
 
     Attributes:
         opened: from the message until the pull request is open.
@@ -54,7 +54,7 @@ class Timed:
 
 @dataclass(frozen=True)
 class Creates:
-    """Creates with the delay: cold and warm tokens, and the baseline."""
+    """Creates with the delay: with cold and warm tokens, and the baseline."""
 
     cold: Timed
     warm: Timed
@@ -63,14 +63,14 @@ class Creates:
 
 
 def flows(installation: Installation, folder: Path, watch: Stopwatch) -> dict[str, Played]:
-    """The requests of each flow with warm tokens."""
+    """Return the requests of each flow with warm tokens."""
     found: dict[str, Played] = {}
 
     def note(name: str, act: Callable[[], object]) -> None:
         spans = [span for span in watch.during(act) if not is_token(span.call)]
         found[name] = Played([span.call for span in spans], depth(spans))
 
-    # A process carries out one action, so that each flow has another; its first run warms it.
+    # A process carries out one action, so each flow has its own; its first run warms it.
     with case(installation, folder) as world:
         create(world)
         create_another(world)
@@ -100,7 +100,7 @@ def flows(installation: Installation, folder: Path, watch: Stopwatch) -> dict[st
 
 
 def create(world: World) -> None:
-    """A create, its merge and its report: they warm the tokens."""
+    """Create, merge and report a service, to warm the tokens."""
     world.create()
     world.deliver_messages()
     world.merge()
@@ -114,18 +114,18 @@ def create_another(world: World) -> None:
 
 
 def rename(world: World) -> None:
-    """Have what follows be about another service."""
+    """Continue with another service."""
     world.service = "s" + secrets.token_hex(6)
     world.names.append(world.service)
 
 
 def is_token(call: Call) -> bool:
-    """Whether a call asks for an access token."""
+    """Whether a call requests an access token."""
     return call.what.endswith("access_token")
 
 
 def kind(call: Call) -> str:
-    """A call without the names of one case."""
+    """Return a call without the names of one case."""
     text = re.sub(r"\b(r_\w{16}|s[0-9a-f]{12}|[0-9a-f]{40})\b", "…", call.what)
     text = re.sub(r"/(pulls|issues)/\d+", r"/\1/…", text)
     text = re.sub(r"/api/v3/repos/acme/services|/api(?=/graphql)|/v1(?=/)", "", text)
@@ -133,7 +133,7 @@ def kind(call: Call) -> str:
 
 
 def timed_creates(installation: Installation, folder: Path, watch: Stopwatch) -> Creates:
-    """Time creates and the baseline, in turn."""
+    """Time creates and the baseline in turn."""
     cold, warm, simple, depths = Timed(), Timed(), Timed(), []
     add_delay(installation, DELAY)
     try:
@@ -175,7 +175,7 @@ def _baseline(world: World, timed: Timed) -> None:
 
 
 def calls_of_one_decision(installation: Installation, folder: Path) -> dict[str, int]:
-    """AWS calls of the approval function for a decision in Port."""
+    """Count the AWS calls of the approval function for a decision in Port."""
     with case(installation, folder) as world:
         world.exists()
         run_id = world.upscale()

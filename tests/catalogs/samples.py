@@ -1,4 +1,4 @@
-"""The catalogs that tests work with, and small changes of them."""
+"""Catalogs for tests, and small changes of them."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -20,12 +20,12 @@ EMPTY = Tree({}, {})
 
 @cache
 def catalog(folder: Path) -> Catalog:
-    """A catalog, loaded once."""
+    """Load a catalog once."""
     return load_catalog(read_folder(folder))
 
 
 def changed(folder: Path, path: str, old: str, new: str) -> dict[str, bytes]:
-    """A catalog's files with one text in one file replaced, which must be there."""
+    """Replace a text in one file of a catalog; the text must exist."""
     files = read_folder(folder)
     text = files[path].decode()
     assert old in text, f"{old!r} is not in {path}"
@@ -33,7 +33,7 @@ def changed(folder: Path, path: str, old: str, new: str) -> dict[str, bytes]:
 
 
 def faults_of(files: Mapping[str, bytes]) -> list[str]:
-    """The faults that loading finds, as text."""
+    """Return the faults that loading finds, as text."""
     try:
         load_catalog(files)
     except CatalogRefused as error:
@@ -42,7 +42,7 @@ def faults_of(files: Mapping[str, bytes]) -> list[str]:
 
 
 def target_of(folder: Path, action: str, **request: Any) -> tuple[Target, Request]:
-    """The target of a request."""
+    """Return the target of a request."""
     hints = request.pop("hints", None)
     asked = Request(
         run_id=RUN_ID,
@@ -55,21 +55,21 @@ def target_of(folder: Path, action: str, **request: Any) -> tuple[Target, Reques
 
 
 def plan_of(folder: Path, action: str, tree: Tree = EMPTY, **more: Any) -> Plan:
-    """A plan for a request."""
+    """Plan a request."""
     situation = {key: more.pop(key) for key in ("limits", "settings", "dependents") if key in more}
     target, asked = target_of(folder, action, **more)
     return make_plan(target, asked, Situation(tree=tree, **situation))
 
 
 def files_of(folder: Path, action: str, tree: Tree = EMPTY, **more: Any) -> FilePlan:
-    """A plan that must be a pull request."""
+    """Return the files of a plan that must be a pull request."""
     plan = plan_of(folder, action, tree, **more)
     assert isinstance(plan, FilePlan)
     return plan
 
 
 def tree_of(*plans: FilePlan, **texts: str) -> Tree:
-    """The base branch once these plans are merged, and with these files."""
+    """Return the base branch after these plans are merged, and with these files."""
     found = {path: text for plan in plans for path, text in plan.files.items() if text is not None}
     found |= texts
     return Tree({path: f"{index:040x}" for index, path in enumerate(found)}, found)

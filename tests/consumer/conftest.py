@@ -1,4 +1,4 @@
-"""Releases as their consumers get them, and a root outside the checkout that calls one."""
+"""Provide releases as consumers get them, and a root outside the checkout that uses one."""
 
 import json
 import os
@@ -25,13 +25,13 @@ __all__ = ["sandbox_folder"]
 
 # After all that the change log has.
 FIRST, SECOND, THIRD = "9.1.0", "9.2.0", "9.3.0"
-# What scripts/terraform needs to find the provider's mirror: no Python, no uv and no git.
+# scripts/terraform needs only these to find the provider's mirror: no Python, uv or git.
 PROGRAMS = ("cat", "dirname", "grep", "mkdir", "mv", "sed", "sh", "terraform", "tr", "uname")
 APPLIER = "slipway-applier"
 
 
 class Archives:
-    """Releases of this checkout, each with a change, and a server that has them.
+    """Releases of this checkout, each with a change, and a server that serves them.
 
     Args:
         folder: Gets a copy of the repository, and a folder of each release.
@@ -43,7 +43,7 @@ class Archives:
         self.url = ""
 
     def make(self, version: str) -> Path:
-        """Release a version after the ones made before; returns its folder."""
+        """Release a version after the earlier ones; return its folder."""
         repository, output = self.repository, self.folder / version
         for file, pattern, text in (
             ("CHANGELOG.md", "^## Unreleased$", f"## Unreleased\n\n## {version} - 2026-11-30"),
@@ -62,7 +62,7 @@ class Archives:
         return output
 
     def source(self, version: str, checksum: str = "") -> str:
-        """The module's source, as docs/install.md writes it."""
+        """Return the module's source, as docs/install.md writes it."""
         archive = self.folder / version / f"slipway-{version}.zip"
         place = archive.relative_to(self.folder).as_posix()
         return f"{self.url}/{place}//terraform?checksum=sha256:{checksum or sha256(archive)}"
@@ -70,7 +70,7 @@ class Archives:
 
 @pytest.fixture(scope="session")
 def archives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archives]:
-    """Three releases, served by HTTP."""
+    """Serve three releases by HTTP."""
     made = Archives(tmp_path_factory.mktemp("releases"))
     for version in (FIRST, SECOND, THIRD):
         made.make(version)
@@ -90,7 +90,7 @@ class QuietHandler(SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="session")
 def without_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for PATH with Terraform and what finds its provider."""
+    """Return a folder for PATH with only Terraform and the tools that find its provider."""
     folder = tmp_path_factory.mktemp("bin")
     for name in PROGRAMS:
         found = shutil.which(name)
@@ -100,7 +100,7 @@ def without_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def credentials(sandbox: SandboxClient, role: str) -> dict[str, str]:
-    """A role's session, for the environment: the sandbox's AWS records what a role does."""
+    """Return a role's session as environment variables; the sandbox records a role's calls."""
     arn = f"arn:aws:iam::000000000000:role/{role}"
     given = sandbox.aws("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
     return {
@@ -111,12 +111,12 @@ def credentials(sandbox: SandboxClient, role: str) -> dict[str, str]:
 
 
 class Consumer(Stack):
-    """The sandbox's example as a root of its own: another provider, and an archive as module.
+    """The sandbox's example as an own root: another provider, and an archive as module.
 
     Args:
-        sandbox: Where it is applied.
-        folder: Of the root.
-        path: What PATH is.
+        sandbox: The sandbox in which it is applied.
+        folder: The root's folder.
+        path: The value of PATH.
     """
 
     def __init__(self, sandbox: SandboxClient, folder: Path, path: Path) -> None:
@@ -140,7 +140,7 @@ class Consumer(Stack):
 
 
 def as_consumer(text: str, source: str) -> str:
-    """A file of an example with an archive as module, and with another provider."""
+    """Rewrite a file of an example to use an archive as module, and another provider."""
     changes = {
         r'source += "\.\./\.\./terraform"': f'source = "{source}"\n'
         "  providers = { aws = aws.platform }",
@@ -159,7 +159,7 @@ def consumer(
     without_python: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Consumer:
-    """The first release, applied."""
+    """Apply the first release."""
     sandbox = SandboxClient(sandbox_folder)
     applied = Consumer(sandbox, tmp_path_factory.mktemp("consumer"), without_python)
     applied.use(archives.source(FIRST))
@@ -169,7 +169,7 @@ def consumer(
 
 @pytest.fixture(scope="session")
 def sandbox(sandbox_folder: Path, consumer: Consumer) -> SandboxClient:
-    """The sandbox with blueprint and actions installed."""
+    """Run the sandbox with blueprint and actions installed."""
     env_file = str(sandbox_folder.resolve() / "env")
     subprocess.run(
         [sys.executable, "-m", "scripts.port_setup", "--apply", "--env-file", env_file],

@@ -1,4 +1,4 @@
-"""What a release's archive is: the same at each build, and refused where it does not fit."""
+"""A release's archive: reproducible, and refused where it does not fit."""
 
 import json
 import re
@@ -21,14 +21,14 @@ pytestmark = pytest.mark.timeout(3600)
 
 
 def root(folder: Path, source: str) -> Path:
-    """A root outside the checkout."""
+    """Return a root outside the checkout."""
     inputs = {name: value for name, value in SETTINGS.items() if name != "artifacts_dir"}
     code = {"provider": {"aws": {}}, "module": {"slipway": {"source": source, **inputs}}}
     (folder / "main.tf.json").write_text(json.dumps(code))
     return folder
 
 
-def test_two_builds_of_a_commit_have_equal_sums(archives: Archives, tmp_path: Path) -> None:
+def test_two_builds_of_a_commit_have_equal_checksums(archives: Archives, tmp_path: Path) -> None:
     clone = tmp_path / "elsewhere"
     subprocess.run(["git", "clone", "-q", archives.repository, clone], check=True)
 
@@ -38,7 +38,7 @@ def test_two_builds_of_a_commit_have_equal_sums(archives: Archives, tmp_path: Pa
     assert (tmp_path / "dist/SHA256SUMS").read_text() == first.read_text()
 
 
-def test_release_has_every_file_of_its_sums(archives: Archives) -> None:
+def test_release_has_every_file_in_its_checksums(archives: Archives) -> None:
     folder = archives.folder / FIRST
     subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=folder, check=True)
 
@@ -52,11 +52,11 @@ def test_release_has_every_file_of_its_sums(archives: Archives) -> None:
     }
 
 
-def test_parts_list_names_what_the_layers_hold(archives: Archives) -> None:
+def test_sbom_names_the_content_of_the_layers(archives: Archives) -> None:
     folder = archives.folder / FIRST
     listed = json.loads((folder / f"slipway-{FIRST}.cdx.json").read_text())["components"]
     named = {re.sub(r"[-_.]+", "-", one["name"].lower()) for one in listed}
-    held = set()
+    contained = set()
     with zipfile.ZipFile(folder / f"slipway-{FIRST}.zip") as archive:
         for architecture in Architecture:
             with (
@@ -66,10 +66,10 @@ def test_parts_list_names_what_the_layers_hold(archives: Archives) -> None:
                 found = re.findall(
                     r"python/([^/\s]+)-[^-/]+\.dist-info", " ".join(layer.namelist())
                 )
-                held |= {re.sub(r"[-_.]+", "-", name.lower()) for name in found}
+                contained |= {re.sub(r"[-_.]+", "-", name.lower()) for name in found}
 
-    assert len(held) > 15
-    assert named == held
+    assert len(contained) > 15
+    assert named == contained
 
 
 def test_wrong_checksum_is_refused(archives: Archives, aws: str, tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_archive_of_another_architecture_is_refused(
     assert "functions.architecture" in str(refused.value)
 
 
-def test_region_without_arm64_is_refused_by_the_archive(
+def test_archive_refuses_a_region_without_arm64(
     archives: Archives, aws: str, tmp_path: Path
 ) -> None:
     root(tmp_path, archives.source(FIRST))

@@ -14,14 +14,14 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(3600)]
 
 @pytest.fixture
 def world(sandbox: SandboxClient, consumer: Consumer) -> World:
-    """A service in Production, whose changes need an approval."""
+    """Make a service in Production, whose changes need an approval."""
     made = World(sandbox, consumer, "of-a-consumer")
     made.exists()
     return made
 
 
 def layer(sandbox: SandboxClient, consumer: Consumer) -> str:
-    """The layer's version that a change runs with."""
+    """Return the layer's version with which a change runs."""
     name = consumer.outputs()["functions"]["upscale_service"]["function_name"]
     functions = sandbox.aws("lambda")
     version = functions.get_alias(FunctionName=name, Name="live")["FunctionVersion"]
@@ -37,7 +37,7 @@ def test_archive_creates_a_service(sandbox: SandboxClient, consumer: Consumer) -
     assert "apps/made-by-a-consumer/portData.json" in files
 
 
-def test_applied_archive_has_nothing_to_change(consumer: Consumer) -> None:
+def test_applied_archive_plans_no_change(consumer: Consumer) -> None:
     assert consumer.has_changes() is False
 
 
@@ -48,7 +48,7 @@ def test_upgrade_over_a_release_is_refused(consumer: Consumer, archives: Archive
         consumer.has_changes()
 
 
-def test_approval_that_waits_is_decided_after_an_upgrade(
+def test_waiting_approval_is_decided_after_an_upgrade(
     world: World, consumer: Consumer, archives: Archives
 ) -> None:
     run_id = world.upscale(step=1)

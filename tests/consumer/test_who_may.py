@@ -1,7 +1,7 @@
-"""What applying and operating did, held against the policies for it. Last, by its name.
+"""Check recorded calls of apply and operation against their policies. Runs last, by its name.
 
-Calls are those that the sandbox's AWS recorded in this session: an apply, an upgrade, the
-operators' commands, and at last the removal of everything.
+The sandbox's AWS recorded the calls in this session: an apply, an upgrade, the operators' commands,
+and the final removal of everything.
 """
 
 import json
@@ -27,7 +27,7 @@ from tests.tools.iam.actions import Access
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(3600)]
 
 OPERATOR = "slipway-operator"
-# What `features` of the sandbox's example leaves out, and what only other changes need.
+# Actions that the sandbox's example or these changes do not use.
 APPLY_UNSEEN = {
     "Alarms: cloudwatch:TagResource",
     "Buckets: s3:PutLifecycleConfiguration",
@@ -49,7 +49,7 @@ OPERATE_UNSEEN = {"Machines: states:StartExecution", "Runs: dynamodb:UpdateItem"
 
 
 def policy(name: str, sandbox: SandboxClient) -> dict[str, Any]:
-    """A policy of examples/policies for the sandbox's account and region."""
+    """Read a policy of examples/policies for the sandbox's account and region."""
     text = (ROOT / f"examples/policies/{name}.json").read_text()
     found: dict[str, Any] = json.loads(
         text.replace("111122223333", "000000000000").replace("eu-west-1", sandbox.env["AWS_REGION"])
@@ -62,14 +62,14 @@ def did(sandbox: SandboxClient, role: str) -> list[Access]:
 
 
 def refused(done: list[Access], document: Mapping[str, Any]) -> set[str]:
-    """What was done and is not allowed."""
+    """Return the calls that the policy does not allow."""
     return {
         f"{access.action} on {access.resource}" for access in done if refusal(access, [document])
     }
 
 
 def needless(done: list[Access], document: Mapping[str, Any]) -> Iterator[str]:
-    """Actions of a statement that nothing needed."""
+    """Return the actions of statements that no call needed."""
     for statement in document["Statement"]:
         for action in statement["Action"]:
             (one,) = parse({"Statement": [{**statement, "Action": action}]}, "any")
@@ -79,7 +79,7 @@ def needless(done: list[Access], document: Mapping[str, Any]) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def operated(sandbox: SandboxClient, consumer: Consumer) -> list[Access]:
-    """The commands of docs/runbook.md, each run once by the operators' role."""
+    """Run each command of docs/runbook.md once with the operators' role."""
     world = World(sandbox, consumer, "of-an-operator")
     world.exists()
     waiting = world.upscale(step=1)
@@ -87,10 +87,10 @@ def operated(sandbox: SandboxClient, consumer: Consumer) -> list[Access]:
     refusing = {"type": "FORBIDDEN", "message": "Resource not accessible by integration"}
     fault = {"field": "createRef", "times": 500, "body": refusing}
     sandbox.sandbox("github", "POST", "faults", fault)
-    held = [World(sandbox, consumer, f"held-{number}") for number in (1, 2)]
-    for one in held:
+    on_hold = [World(sandbox, consumer, f"hold-{number}") for number in (1, 2)]
+    for one in on_hold:
         one.exists("Test")
-    runs = [one.upscale(step=1) for one in held]
+    runs = [one.upscale(step=1) for one in on_hold]
     for run in runs:
         wait_for(f"the record of {run}", lambda run=run: world.failed(run))  # type: ignore[misc]
     sandbox.sandbox("github", "DELETE", "faults")
@@ -130,7 +130,7 @@ def as_operator(sandbox: SandboxClient, name: str, *arguments: str) -> None:
 
 
 def leave_lock(world: World, ended_run: str) -> None:
-    """Lock a service as a run that was killed would leave it."""
+    """Lock a service as a killed run leaves it."""
     row = {"service": "left-over", "owner": ended_run, "kind": "run", "taken_at": "2026-11-30"}
     world.sandbox.aws("dynamodb").put_item(
         TableName=world.outputs["tables"]["locks"],
@@ -138,7 +138,7 @@ def leave_lock(world: World, ended_run: str) -> None:
     )
 
 
-def test_operators_policy_allows_what_their_commands_do(
+def test_operators_policy_allows_their_commands(
     sandbox: SandboxClient, consumer: Consumer, operated: list[Access]
 ) -> None:
     document = policy("operate", sandbox)
@@ -150,7 +150,7 @@ def test_operators_policy_allows_what_their_commands_do(
     assert set(needless(operated, document)) == OPERATE_UNSEEN
 
 
-def test_appliers_policy_allows_to_apply_upgrade_and_destroy(
+def test_appliers_policy_allows_apply_upgrade_and_destroy(
     sandbox: SandboxClient, consumer: Consumer, archives: Archives, operated: list[Access]
 ) -> None:
     consumer.use(archives.source(SECOND))
@@ -170,6 +170,6 @@ def test_appliers_policy_allows_to_apply_upgrade_and_destroy(
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "examples/policies").glob("*.json")))
-def test_policy_is_as_short_as_iam_takes_it(file: Path) -> None:
+def test_policy_is_within_iams_size_limit(file: Path) -> None:
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
     assert len("".join(file.read_text().split())) <= 6144

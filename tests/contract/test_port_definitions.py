@@ -1,4 +1,4 @@
-"""What is installed in Port fits what Slipway reads: the form, the message, the entity."""
+"""Definitions in Port match what Slipway reads: form, message and entity."""
 
 import re
 from typing import Any
@@ -18,7 +18,7 @@ from tests.unit.approvals.conftest import NOW, make_approval
 KINDS = catalog(SHIPPED).kinds.values()
 CHANGES = sorted(name for kind in KINDS for name in kind.actions)
 ACTIONS = sorted([*CHANGES, request.DECIDE_ACTION])
-# What Port puts in the place of a template's expressions, for a run of an action.
+# Port's values for a template's expressions, for a run of an action.
 # https://docs.port.io/actions-and-automations/setup-backend/kafka/
 RENDERED: dict[str, Any] = {
     "{{ .run.id }}": "r_0123456789abcdef",
@@ -56,7 +56,7 @@ INPUTS = {
 
 
 def find(kind: str, identifier: str) -> dict[str, Any]:
-    """An object as it is installed."""
+    """Return an object as it is installed."""
     (found,) = (
         body for of, body in load_definitions() if (of, body["identifier"]) == (kind, identifier)
     )
@@ -77,7 +77,7 @@ def render(template: Any, values: dict[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_rendered_template_is_a_message_that_slipway_reads(action: str) -> None:
+def test_rendered_template_is_a_valid_message(action: str) -> None:
     definition = find("action", action)
     values = {**RENDERED, "{{ .inputs }}": INPUTS, "{{ .action.identifier }}": action}
 
@@ -90,14 +90,14 @@ def test_rendered_template_is_a_message_that_slipway_reads(action: str) -> None:
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_a_form_shows_each_input_once(action: str) -> None:
+def test_form_shows_each_input_once(action: str) -> None:
     inputs = form(action)
     order = inputs.get("order") or [name for step in inputs["steps"] for name in step["order"]]
 
     assert sorted(order) == sorted(inputs["properties"])
 
 
-def test_each_values_input_is_shown_for_its_format_only() -> None:
+def test_values_input_is_shown_only_for_its_format() -> None:
     properties = form("create_service")["properties"]
 
     for name in ("common_values", "consumers_values", "custom_values"):
@@ -105,11 +105,11 @@ def test_each_values_input_is_shown_for_its_format_only() -> None:
         assert '"JSON"' in properties[name]["visible"]["jqQuery"]
         assert properties[f"{name}_yaml"]["format"] == "yaml"
         assert '"YAML"' in properties[f"{name}_yaml"]["visible"]["jqQuery"]
-        # A default would be submitted by the hidden one of the two as well.
+        # The hidden input of the two would submit its default as well.
         assert not {"default"} & (properties[name].keys() | properties[f"{name}_yaml"].keys())
 
 
-def test_an_enum_of_the_blueprint_has_a_colour_for_each_value() -> None:
+def test_blueprint_enum_has_a_colour_for_each_value() -> None:
     schema = find("blueprint", "service")["schema"]["properties"]
 
     enums = {name: prop for name, prop in schema.items() if "enum" in prop}
@@ -118,20 +118,20 @@ def test_an_enum_of_the_blueprint_has_a_colour_for_each_value() -> None:
         assert list(prop["enumColors"]) == prop["enum"]
 
 
-def test_each_status_of_a_request_has_a_colour() -> None:
+def test_request_status_has_a_colour_for_each_value() -> None:
     status = find("blueprint", "approval_request")["schema"]["properties"]["status"]
 
     assert list(status["enumColors"]) == status["enum"]
 
 
-def test_changes_of_services_come_by_an_automation() -> None:
+def test_service_changes_are_published_by_an_automation() -> None:
     found = {body["identifier"]: body for _, body in load_definitions()}
 
     assert "changelogDestination" not in found["service"]
     assert found["service_health_changes"]["trigger"]["event"]["blueprintIdentifier"] == "service"
 
 
-def test_changes_of_services_go_to_the_change_log_on_request() -> None:
+def test_service_changes_go_to_the_change_log_on_request() -> None:
     found = {body["identifier"]: body for _, body in load_definitions(CHANGE_LOG)}
 
     assert found["service"]["changelogDestination"] == {"type": "KAFKA"}
@@ -143,14 +143,14 @@ def test_unknown_source_of_changes_is_refused() -> None:
         load_definitions({"CHANGES_SOURCE": "kafka"})
 
 
-def test_identifiers_keep_to_ports_characters() -> None:
+def test_identifiers_use_only_ports_characters() -> None:
     # https://docs.port.io/api-reference/create-a-blueprint
     for blueprint in ("service", "bucket", "approval_request"):
         for prop in find("blueprint", blueprint)["schema"]["properties"]:
             assert re.fullmatch(r"[A-Za-z0-9@_=-]{1,100}", prop)
 
 
-def test_the_request_that_slipway_writes_fits_the_blueprint() -> None:
+def test_request_entity_fits_its_blueprint() -> None:
     diff = "+line\n" * LONGEST_PREVIEW
     approval = make_approval(
         votes={"devops@acme.example": VOTE},
@@ -175,7 +175,7 @@ def test_the_request_that_slipway_writes_fits_the_blueprint() -> None:
     assert find("blueprint", "approval_request").get("relations", {}) == {}
 
 
-def test_a_request_is_titled_in_words() -> None:
+def test_request_has_a_title_in_words() -> None:
     asked = make_approval(
         action="hand_over_service", service="service/shop", summary="to the night shift"
     )
@@ -185,7 +185,7 @@ def test_a_request_is_titled_in_words() -> None:
     assert body["title"] == "Hand over service shop: to the night shift"
 
 
-def test_the_decision_form_asks_for_what_slipway_reads() -> None:
+def test_decision_form_has_every_field_that_slipway_reads() -> None:
     inputs = form("decide_approval")
     assert set(inputs["properties"]) == {"decision", "comment", "change"}
     assert [read_decision(value) for value in inputs["properties"]["decision"]["enum"]]
@@ -194,7 +194,7 @@ def test_the_decision_form_asks_for_what_slipway_reads() -> None:
 
 
 @pytest.mark.parametrize("action", CHANGES)
-def test_automation_of_an_action_tells_of_an_ended_run(action: str) -> None:
+def test_action_automation_reports_an_ended_run(action: str) -> None:
     automation = find("action", f"{action}_ended")
     values = {"{{ .event.diff.after.id }}": "r_0123456789abcdef", "{{ .run.id }}": "r_automation1"}
 
@@ -210,7 +210,7 @@ def test_automation_of_an_action_tells_of_an_ended_run(action: str) -> None:
 
 
 @pytest.mark.parametrize("action", CHANGES)
-def test_the_dry_run_is_the_last_thing_that_is_asked(action: str) -> None:
+def test_dry_run_is_the_last_input(action: str) -> None:
     inputs = form(action)
     order = inputs.get("order") or inputs["steps"][-1]["order"]
 
@@ -220,5 +220,5 @@ def test_the_dry_run_is_the_last_thing_that_is_asked(action: str) -> None:
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_ports_own_approval_stays_out_of_it(action: str) -> None:
+def test_ports_own_approval_is_not_used(action: str) -> None:
     assert find("action", action)["requiredApproval"] is False

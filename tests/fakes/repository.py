@@ -35,8 +35,8 @@ class FakeRepository:
         before_opening: called before each proposal; may raise.
         on_propose: called after each proposal; may raise.
         after_opening: called after `propose` has given an open pull request to its caller.
-        fail_find: raised when a pull request is looked for.
-        restarts: outcomes of restarts, one after the other; the last one repeats.
+        fail_find: raised by a search for a pull request.
+        restarts: outcomes of restarts, in order; the last one repeats.
         restarted: the marks of restarts.
         targets: the inputs of the restart workflow.
         issues: body and comment of each escalation.
@@ -70,7 +70,7 @@ class FakeRepository:
         state: PullState = "open",
         url: str = "",
     ) -> None:
-        """Give a branch a pull request, or change the state of the one that it has."""
+        """Add a pull request to a branch, or change the state of the existing one."""
         known = self.pulls.get(branch)
         number = known.number if known else 7 + len(self.pulls)
         self.pulls[branch] = PullRequest(

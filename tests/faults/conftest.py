@@ -1,4 +1,4 @@
-"""An installation for the tests of faults: Port's and GitHub's servers, moto, its own clock."""
+"""Provide an installation for the fault tests: Port, GitHub, moto and its own clock."""
 
 import gc
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def github_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def bare_repository(github_folder: Path) -> Path:
-    """Where the server keeps `acme/services`."""
+    """Return the path of the server's repository `acme/services`."""
     return github_folder / "state" / "repos" / "acme" / "services.git"
 
 
@@ -56,7 +56,7 @@ def installation(
 ) -> Iterator[Installation]:
     level = logger.log_level
     with pytest.MonkeyPatch.context() as monkeypatch:
-        # Only botocore calls AWS: thousands of patterns for `requests` slow each HTTP call down.
+        # Only botocore calls AWS; moto's patterns for `requests` would slow each HTTP call.
         monkeypatch.setattr("moto.core.models.RESPONSES_METHODS", [])
         with (
             ScriptedServer().running() as health,
@@ -66,7 +66,7 @@ def installation(
             clock = Clock(monkeypatch, traveller)
             installation = Installation(monkeypatch, port, github, health, clock, bare_repository)
             yield installation
-            # The last process's connections, because no test closes them.
+            # Close the last process's connections, because no test does.
             installation.new_process()
             gc.collect()
     logger.setLevel(level)

@@ -1,7 +1,7 @@
-"""Which cases are played: `FAULTS` is a seed, `all`, or one case.
+"""Select the cases to play: `FAULTS` is a seed, `all`, or one case.
 
-Without `FAULTS` the seed follows from the sources, so each change of the product draws other cases,
-and the same sources always draw the same.
+Without `FAULTS`, the seed is derived from the sources. Each change of the product draws other
+cases, and the same sources always draw the same ones.
 """
 
 import hashlib
@@ -15,13 +15,13 @@ from tests.faults.wire import FAULTS, Call, Fault, Kind
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("functions", "shared", "terraform/modules", "tests/faults")
 SUFFIXES = {".json", ".py", ".tf", ".yaml", ".yml"}
-# A number of cases, not a time: three of each flow take two minutes on two processors.
+# Three cases of each flow take two minutes on two processors.
 CASES_OF_A_FLOW = 3
 KILLED = (Fault(Kind.KILLED_BEFORE), Fault(Kind.KILLED_AFTER))
 
 
 def digest(root: Path) -> str:
-    """The seed that the sources below a folder give; needs no git history."""
+    """Derive the seed from the sources below a folder, without git history."""
     found = hashlib.sha256()
     for source in SOURCES:
         for folder, folders, names in os.walk(root / source):
@@ -35,17 +35,17 @@ def digest(root: Path) -> str:
 
 @cache
 def choice() -> str:
-    """What `FAULTS` says, or the seed of this tree."""
+    """Return the value of `FAULTS`, or the seed of this tree."""
     return os.environ.get("FAULTS") or digest(ROOT)
 
 
 def case_id(flow: str, index: int, fault: Fault) -> str:
-    """The value of `FAULTS` that plays exactly this case."""
+    """Return the value of `FAULTS` that plays exactly this case."""
     return f"{flow}/{index}/{fault.slug}"
 
 
 def one_case() -> tuple[str, int, Fault] | None:
-    """The case that `FAULTS` names, if it names one.
+    """Return the case that `FAULTS` names, if it names one.
 
     Raises:
         KeyError: the fault is unknown.
@@ -57,14 +57,14 @@ def one_case() -> tuple[str, int, Fault] | None:
 
 
 def draw(seed: str, number: int, calls: list[Call]) -> list[tuple[int, Fault]]:
-    """The cases of a flow: a killed process after a write, another write, and a read.
+    """Draw the cases of a flow: a process killed after a write, another write, and a read.
 
-    The faults are dealt round, so that all flows together meet each of them.
+    The flows take the faults in turn, so that together they cover each fault.
 
     Args:
         seed: the same seed draws the same cases.
         number: the flow's place among the flows.
-        calls: what the flow calls.
+        calls: the flow's calls.
     """
     luck = Random(f"{seed} {number}")
     deck = Random(seed).sample(FAULTS, len(FAULTS))
@@ -80,7 +80,7 @@ def draw(seed: str, number: int, calls: list[Call]) -> list[tuple[int, Fault]]:
 def _met(
     luck: Random, calls: list[Call], deck: list[Fault], *, writes: bool
 ) -> tuple[int, Fault] | None:
-    """The first fault of a deck that can meet a call, and one of the calls that it can meet."""
+    """Return the first fault of a deck that can affect a call, and one such call."""
     for fault in deck:
         # A process that is killed at a read equals one that is killed after the write before it.
         of_a_write = fault in KILLED or (writes and fault.kind is not Kind.STALE)
@@ -95,13 +95,13 @@ def _met(
 
 
 def possible(calls: list[Call], index: int) -> list[Fault]:
-    """The faults that can meet a call: one that must be consistent is never stale."""
+    """Return the faults that can affect a call: consistent reads are never stale."""
     stale = calls[index].may_be_stale and last_write(calls, index) is not None
     return [fault for fault in FAULTS if fault.kind is not Kind.STALE or stale]
 
 
 def last_write(calls: list[Call], index: int) -> int | None:
-    """The last write to the same service before a call."""
+    """Return the last write to the same service before a call."""
     service = calls[index].service
     before = (n for n in range(index - 1, -1, -1) if calls[n].writes)
     return next((n for n in before if calls[n].service == service), None)

@@ -1,7 +1,7 @@
-"""The flows: what people ask for, and what they do meanwhile.
+"""Define the flows: what people request, and what they do while it runs.
 
-A flow arranges what is there (`with world.wire.unseen()`: no fault meets that), acts, and lets
-everything settle after each act.
+A flow sets up its world, acts, and lets everything settle after each act. The set-up runs in
+`world.undisturbed()`, so no fault affects it.
 """
 
 from collections.abc import Callable
@@ -45,7 +45,7 @@ def create_and_close(world: World) -> None:
 
 
 @flow
-def create_behind_an_approval(world: World) -> None:
+def create_with_approval(world: World) -> None:
     set_policy({**POLICY, "rules": POLICY["rules"][1:]})
     run_id = world.create("Production")
     world.settle()
@@ -71,19 +71,19 @@ def create_and_cancel_with_the_pull_request_open(world: World) -> None:
 
 
 @flow
-def create_and_cancel_while_put_off(world: World) -> None:
-    """GitHub takes no pull request for a while, so that this is put off."""
+def create_and_cancel_while_postponed(world: World) -> None:
+    """GitHub accepts no pull request for a while, so the run is postponed."""
     opening = "GitHub POST /api/graphql Propose"
     world.away = {opening: Fault(Kind.THROTTLED_UNTIL, lasting=True)}
     world.wire.given = world.away
     run_id = world.create()
-    world.settle_until(lambda: world.is_put_off(run_id))
+    world.settle_until(lambda: world.is_postponed(run_id))
     world.end_run(run_id)
     world.away = world.wire.given = {}
     world.settle()
 
 
-# -- by webhook, which Port sends once: what is lost is rung for
+# -- by webhook, which Port sends once: the sweep invokes the function for lost requests
 
 
 @flow
@@ -155,7 +155,7 @@ def a_bad_request(world: World) -> None:
 
 @flow
 def two_at_once(world: World) -> None:
-    """The second finds the service taken, and says by whom."""
+    """The second run finds the service locked, and names the lock owner."""
     set_policy({**POLICY, "rules": [{"actions": ["*"], "environments": ["*"]}]})
     world.exists("Test")
     with world.undisturbed():
@@ -167,7 +167,7 @@ def two_at_once(world: World) -> None:
 
 @flow
 def delivered_later(world: World) -> None:
-    """GitHub is away for a while: the record is put off, and delivered again."""
+    """GitHub is unavailable for a while: the record is postponed and delivered again."""
     world.exists("Test")
     world.outage = ("GitHub", Fault(Kind.THROTTLED_UNTIL, lasting=True))
     world.upscale()
@@ -257,7 +257,7 @@ def asked_again_because_the_base_moved(world: World) -> None:
 
 @flow
 def merged_when_its_check_has_passed(world: World) -> None:
-    """The branch of an approved change is behind, and then waits for a check of its new commit."""
+    """The branch of an approved change is behind, then waits for the check of its new commit."""
     world.exists()
     with world.undisturbed():
         run_id = world.upscale()
@@ -294,53 +294,53 @@ def _degrade(world: World, environment: str = "Test", **properties: Any) -> None
 
 
 @flow
-def said_to_be_ill_but_well(world: World) -> None:
-    world.is_ill = lambda: False
+def reported_unhealthy_but_healthy(world: World) -> None:
+    world.is_unhealthy = lambda: False
     _degrade(world)
     world.settle()
 
 
 @flow
-def ill_and_restarted(world: World) -> None:
-    world.is_ill = lambda: not world.restarts()
+def unhealthy_and_restarted(world: World) -> None:
+    world.is_unhealthy = lambda: not world.restarts()
     _degrade(world)
     world.settle()
 
 
 @flow
-def ill_and_rolled_back(world: World) -> None:
+def unhealthy_and_rolled_back(world: World) -> None:
     world.at.set_remediation(
         {"strategies": [{"kind": "roll_back", "wait_seconds": 5, "auto_merge": True}]}
     )
     with world.undisturbed():
         world.exists("Test", health_url=world.health_url)
         world.commit({f"apps/{world.service}/common_values.yaml": "replicas: 5\n"})
-    world.is_ill = lambda: not any(pull.merged_at for pull in world.pulls())
+    world.is_unhealthy = lambda: not any(pull.merged_at for pull in world.pulls())
     world.watches = True
     world.port.update_entity("service", world.service, {"health_status": "Degraded"})
     world.settle()
 
 
 @flow
-def ill_and_scaled_up(world: World) -> None:
+def unhealthy_and_scaled_up(world: World) -> None:
     world.at.set_remediation({"strategies": [{"kind": "scale_up", "wait_seconds": 5}]})
-    world.is_ill = lambda: not any(pull.merged_at for pull in world.pulls())
+    world.is_unhealthy = lambda: not any(pull.merged_at for pull in world.pulls())
     _degrade(world)
     world.settle()
 
 
 @flow
-def ill_and_handed_over(world: World) -> None:
+def unhealthy_and_escalated(world: World) -> None:
     world.at.set_remediation({"mode": "verify"})
-    world.is_ill = lambda: True
+    world.is_unhealthy = lambda: True
     _degrade(world)
     world.settle()
 
 
 @flow
-def repaired_when_somebody_has_agreed(world: World) -> None:
+def repaired_after_approval(world: World) -> None:
     world.at.set_remediation({"strategies": [{"kind": "restart", "wait_seconds": 5}]})
-    world.is_ill = lambda: not world.restarts()
+    world.is_unhealthy = lambda: not world.restarts()
     _degrade(world, "Staging")
     world.settle()
     world.decide_by_api(f"{execution_name(f'service/{world.service}', 1)}.1", "APPROVE")
@@ -348,8 +348,8 @@ def repaired_when_somebody_has_agreed(world: World) -> None:
 
 
 @flow
-def nobody_agrees_to_a_repair(world: World) -> None:
-    world.is_ill = lambda: True
+def repair_is_not_approved(world: World) -> None:
+    world.is_unhealthy = lambda: True
     with world.undisturbed():
         _degrade(world, "Staging")
         world.settle()
@@ -361,19 +361,19 @@ def nobody_agrees_to_a_repair(world: World) -> None:
 
 @flow
 def a_remediation_is_stopped(world: World) -> None:
-    world.is_ill = lambda: True
+    world.is_unhealthy = lambda: True
     with world.undisturbed():
         _degrade(world, "Staging")
         world.settle()
         world.stop("remediation", execution_name(f"service/{world.service}", 1))
-    world.tell_stopped("remediation", execution_name(f"service/{world.service}", 1))
+    world.report_stopped("remediation", execution_name(f"service/{world.service}", 1))
     world.settle()
     world.time_passes(timedelta(minutes=10))
     world.sweep()
     world.settle()
 
 
-# -- the net
+# -- the sweep
 
 
 @flow
@@ -387,8 +387,8 @@ def swept_because_never_received(world: World) -> None:
 
 
 @flow
-def swept_because_held_too_long(world: World) -> None:
-    """A step failed for good while it waited: nobody has resumed it."""
+def swept_because_on_hold_too_long(world: World) -> None:
+    """A step failed permanently while it waited, and no operator resumed it."""
     world.exists()
     with world.undisturbed():
         run_id = world.upscale()
@@ -402,7 +402,7 @@ def swept_because_held_too_long(world: World) -> None:
 
 
 @flow
-def swept_because_nobody_merges(world: World) -> None:
+def swept_because_not_merged(world: World) -> None:
     with world.undisturbed():
         world.create()
         world.settle()
@@ -415,7 +415,7 @@ def swept_because_nobody_merges(world: World) -> None:
 
 @flow
 def swept_because_not_reported(world: World) -> None:
-    """The workflow fails, so the sweep reports."""
+    """The workflow fails, so the sweep reports the merge."""
     with world.undisturbed():
         world.create()
         world.settle()
@@ -439,8 +439,8 @@ def swept_because_closed_unreported(world: World) -> None:
 
 
 @flow
-def swept_because_of_a_lost_notice(world: World) -> None:
-    """Somebody ended a run, and nothing came of that."""
+def swept_because_of_a_lost_message(world: World) -> None:
+    """A person ended a run, but the message about it was lost."""
     world.exists()
     with world.undisturbed():
         run_id = world.upscale()
@@ -457,13 +457,13 @@ def swept_because_of_a_lost_notice(world: World) -> None:
 
 @flow
 def an_execution_is_stopped(world: World) -> None:
-    """EventBridge tells of it; what that leaves undone is the next sweep's."""
+    """EventBridge reports it; the next sweep does the rest."""
     world.exists()
     with world.undisturbed():
         run_id = world.upscale()
         world.settle()
         world.stop("approval", run_id)
-    world.tell_stopped("approval", run_id)
+    world.report_stopped("approval", run_id)
     world.settle()
     world.time_passes(timedelta(minutes=31))
     world.sweep()
@@ -475,7 +475,7 @@ def an_execution_is_stopped(world: World) -> None:
 
 @flow
 def reported_by_hand(world: World) -> None:
-    """Somebody starts the workflow for a pull request that was reported before."""
+    """A person starts the workflow for a pull request that was reported before."""
     with world.undisturbed():
         world.create()
         world.settle()

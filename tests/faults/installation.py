@@ -1,4 +1,4 @@
-"""What all cases share: the servers, moto's account, the clock, the wire, and the machines."""
+"""Set up what all cases share: servers, moto's account, clock, wire and state machines."""
 
 import json
 import os
@@ -34,7 +34,7 @@ from tests.unit.conftest import (
 from tests.unit.conftest import POLICY as UNIT_POLICY
 
 Json = dict[str, Any]
-# Everybody else's time.
+# The real time.
 real = time_machine.escape_hatch.time
 REGION = "eu-west-1"
 ACTIONS = ("create_service", "upscale_service", "downscale_service", "delete_service")
@@ -46,8 +46,8 @@ EXPECTED_WARNINGS = pytest.mark.filterwarnings(
     "ignore::pytest.PytestUnraisableExceptionWarning",
     "ignore:No application metrics:UserWarning",
 )
-# What the workflows of the services repository do is done by the flows themselves: they call the
-# function that reports, and who says what is unhealthy restarts.
+# These workflows of the services repository do nothing. The flows do their work: they call the
+# reporting function, and a restart changes what `is_unhealthy` returns.
 _WORKFLOW = """\
 name: {name}
 run-name: {run_name}
@@ -82,7 +82,7 @@ REMEDIATION: Json = {
 
 
 class Clock:
-    """The time of everything in this process; it passes at once when somebody waits."""
+    """The time of this process; a wait only moves it forward."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, traveller: time_machine.Traveller) -> None:
         self._traveller = traveller
@@ -90,7 +90,7 @@ class Clock:
         monotonic = time.monotonic
         monkeypatch.setattr(time, "monotonic", lambda: monotonic() + self._ahead)
         monkeypatch.setattr(time, "sleep", self.pass_by)
-        # These have taken time.sleep as a default before.
+        # The default argument was bound to `time.sleep` at import.
         defaults = PortClient.__init__.__kwdefaults__ or {}
         monkeypatch.setitem(defaults, "sleep", self.pass_by)
 
@@ -102,13 +102,13 @@ class Clock:
         self.pass_by(max(0.0, (moment - datetime.now(UTC)).total_seconds()))
 
     def set_right(self) -> None:
-        """Go back to everybody else's time."""
+        """Return to the real time."""
         self._ahead = 0.0
         self._traveller.move_to(real.time())
 
 
 class Context:
-    """What Lambda tells a function of its invocation."""
+    """Lambda's context object of an invocation."""
 
     memory_limit_in_mb = 512
     aws_request_id = "00000000-0000-0000-0000-000000000000"
@@ -149,22 +149,22 @@ class Installation:
     ) -> None:
         self.port, self.github, self.health, self.clock = port, github, health, clock
         self.bare_repository = bare_repository
-        # Numbers of the newest message, and of the newest pull request or issue, of earlier cases.
+        # Numbers of the newest message and the newest pull request or issue of earlier cases.
         self.message = self.pull = 0
         self.wire = Wire(monkeypatch)
         self.wire.services = {
             port.url.removeprefix("http://"): "Port",
             github.url.removeprefix("http://"): "GitHub",
         }
-        # An hour's requests are made in a few minutes here.
+        # The tests make more requests in minutes than GitHub allows in an hour.
         github.control("PUT", "rate_limit", {"limit": 10_000_000})
-        # Of all pull requests, a case has looked through its own, which are the newest.
+        # A case reads only its own pull requests, which are the newest.
         self.repository = github.client(per_page=5).get_repo("acme/services")
-        # A run that makes a label by itself makes another call than those after it.
+        # Otherwise the first run would create a label, a call that later runs do not make.
         known = {label.name for label in self.repository.get_labels()}
         for label in sorted({"slipway", "repair", "remediation", *ACTIONS} - known):
             self.repository.create_label(label, "ededed")
-        # The server may have those of another installation, whose ledger is gone.
+        # The server may have pull requests of another installation whose ledger is gone.
         newest = self.repository.get_issues(state="all", sort="created", direction="desc")
         self.pull = next((issue.number for issue in newest), 0)
         _keep_clients(monkeypatch)
@@ -211,7 +211,7 @@ class Installation:
         self.set_remediation({})
 
     def new_process(self) -> None:
-        """Throw away what a process keeps in its modules."""
+        """Clear what a process caches in its modules."""
         for name, module in list(sys.modules.items()):
             if name.startswith("slipway"):
                 for value in list(vars(module).values()):
@@ -236,7 +236,7 @@ class Installation:
         set_policy(POLICY)
         self.set_remediation({})
         boto3.client("s3").put_object(Bucket="records", Key="policy/consumers.json", Body=b"{}")
-        # Where a flow has Port send requests, which go through one queue to all functions.
+        # Webhook requests go through one queue to all functions.
         runs = dict.fromkeys([*ACTIONS, "decide_approval", "run_ended"], self.queue_url)
         queues = json.dumps({"runs": runs}).encode()
         boto3.client("s3").put_object(Bucket="records", Key="policy/queues.json", Body=queues)
@@ -245,9 +245,9 @@ class Installation:
 
 
 def _keep_clients(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make each of boto3's clients once: they keep nothing of a process but what they were told.
+    """Make each boto3 client once, because making one takes longer than most calls.
 
-    Making one takes longer than most of what it is made for.
+    Clients keep nothing of a process except their configuration.
     """
     make, made = botocore.session.Session.create_client, dict[str, Any]()
 

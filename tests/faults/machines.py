@@ -1,6 +1,6 @@
-"""Runs executions by the definitions and the retries that Terraform installs.
+"""Run executions by the definitions and retries that Terraform installs.
 
-Only what these definitions use of the States Language is understood; anything else is an error.
+It supports what these definitions use of the States Language; anything else is an error.
 https://states-language.net/spec.html
 """
 
@@ -20,12 +20,12 @@ from tests.releases import ROOT
 
 MODULES = ROOT / "terraform" / "modules"
 Json = dict[str, Any]
-# Function ARN → what calls it. An exception is the function's error.
+# Invokes a function by its ARN. An exception is the function's error.
 Invoke = Callable[[str, Json], Any]
 
 
 class Failed(Exception):
-    """A task has failed, by an error's name."""
+    """A task failed with a named error."""
 
     def __init__(self, error: str) -> None:
         super().__init__(error)
@@ -33,7 +33,7 @@ class Failed(Exception):
 
 
 def read_machine(module: str, **values: str) -> Json:
-    """A module's state machine, filled in as Terraform does."""
+    """Read a module's state machine, with the values that Terraform fills in."""
     known = {"partition": "aws", "invoke_timeout": "60", **retries(module), **values}
     text = (MODULES / module / "definition.asl.json").read_text()
     machine: Json = json.loads(re.sub(r"\$\{(\w+)\}", lambda found: known[found[1]], text))
@@ -41,7 +41,7 @@ def read_machine(module: str, **values: str) -> Json:
 
 
 def retries(module: str) -> dict[str, str]:
-    """The retry policy of all state machines, with a module's own retryable errors."""
+    """Return the retry policy of all state machines with a module's retryable errors."""
     (policy,) = hcl2.loads((MODULES / "state_machine" / "retry.tf").read_text())["locals"]
     (calls,) = hcl2.loads((MODULES / module / "main.tf").read_text())["module"][:1]
     (machine,) = calls.values()
@@ -57,7 +57,7 @@ def retries(module: str) -> dict[str, str]:
 
 
 def _filled(value: Any, known: dict[str, Any]) -> Any:
-    """Replace the references to what is known."""
+    """Replace references by their values."""
     if isinstance(value, dict):
         return {name: _filled(each, known) for name, each in value.items()}
     return (
@@ -68,7 +68,7 @@ def _filled(value: Any, known: dict[str, Any]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """What HCL's parser has read, without the marks and quotes that it keeps."""
+    """Strip the marks and quotes that HCL's parser keeps."""
     if isinstance(value, list):
         return [_plain(each) for each in value]
     if isinstance(value, dict):
@@ -87,13 +87,13 @@ class Execution:
     Attributes:
         machine: the definition.
         name: the execution's name.
-        data: its input, then what its states make of it.
+        data: its input, then the output of its states.
         invoke: calls functions.
-        pause: waits between repetitions, in seconds.
-        status: as Step Functions has it.
-        state: where it stands.
-        token: of the wait for somebody's answer that it is in.
-        until: of the wait for a time that it is in.
+        pause: waits between retries, in seconds.
+        status: its status in Step Functions.
+        state: its current state.
+        token: the task token that it waits for, if it does.
+        until: the time that it waits for, if it does.
     """
 
     machine: Json
@@ -106,13 +106,13 @@ class Execution:
     token: str | None = None
     until: datetime | None = None
     path: list[str] = field(default_factory=list)
-    _told: Any = None
+    _answer: Any = None
 
     def __post_init__(self) -> None:
         self.state = self.machine["StartAt"]
 
     def advance(self) -> bool:
-        """Go on until there is something to wait for; whether there was something to do."""
+        """Run until the next wait; return whether there was something to do."""
         moved = False
         while self.status == "RUNNING" and self._is_free():
             moved = True
@@ -120,37 +120,37 @@ class Execution:
             self._enter(self.machine["States"][self.state])
         return moved
 
-    def tell(self, output: Any) -> None:
-        """Somebody answers."""
-        self._told = output
+    def answer(self, output: Any) -> None:
+        """Send the output that the task token waits for."""
+        self._answer = output
 
     @property
     def seconds(self) -> int:
-        """How long the wait for somebody's answer may take."""
+        """Return the time limit of the wait for a task token."""
         return int(self._value(self.machine["States"][self.state]["TimeoutSecondsPath"]))
 
     def time_out(self) -> None:
-        """Nobody has answered in time."""
+        """End the wait for a task token with a time-out."""
         assert self.token is not None
-        self.token, self._told = None, None
+        self.token, self._answer = None, None
         self._catch(self.machine["States"][self.state], "States.Timeout")
 
     def wake(self) -> None:
-        """The time has come."""
+        """End the wait for a time."""
         self.until = None
         self._go(self.machine["States"][self.state])
 
     @property
     def can_advance(self) -> bool:
         """Whether there is something to do."""
-        answered = self.token is None or self._told is not None
+        answered = self.token is None or self._answer is not None
         return self.status == "RUNNING" and answered and self.until is None
 
     def _is_free(self) -> bool:
-        if self.token is not None and self._told is not None:
-            told, self.token, self._told = self._told, None, None
+        if self.token is not None and self._answer is not None:
+            answer, self.token, self._answer = self._answer, None, None
             state = self.machine["States"][self.state]
-            self._store(state, told)
+            self._store(state, answer)
             self._go(state)
         return self.token is None and self.until is None
 
@@ -175,7 +175,7 @@ class Execution:
         waits = state["Resource"].endswith(".waitForTaskToken")
         while True:
             self.token = secrets.token_hex(8) if waits else None
-            self._told = None
+            self._answer = None
             try:
                 result = self._call(state["Resource"], self._filled(state["Parameters"]))
             except Failed as failed:

@@ -1,4 +1,4 @@
-"""The final state of a case: what must be the same whatever has gone wrong."""
+"""Read the final state of a case, which must be the same after any fault."""
 
 import io
 import json
@@ -25,7 +25,7 @@ _HASHES = re.compile(
 
 
 class Observed:
-    """The final state of a case, with its own names and times taken out."""
+    """The final state of a case without its own names and times."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -35,25 +35,22 @@ class Observed:
         }
 
     def everything(self) -> Json:
-        """All that must be the same whatever has gone wrong.
+        """Return all state that must be the same after any fault.
 
-        Legitimate differences, which are not looked at:
+        Legitimate differences are not compared:
 
-        * lines of a run's log: what is repeated says its line again, and a comfort line may be
-          lost (`RunReporter.remark`), as may the label of a wait; the run's status, other labels,
-          summary and links are looked at;
-        * how often an e-mail was sent: the kinds of e-mail are looked at, not their number;
-        * how often the restart workflow of the services repository was started: it restarts once,
-          however often it is started (`Repairs.restart`);
-        * an e-mail that SNS refuses for as long as it is tried: the request, or the issue, says the
-          same (`Notifications`, `Alerts`);
-        * the summary of a decision on a request that was superseded later: a decision that is
-          delivered after that says so;
-        * rows' counters and times (deliveries, postponements, versions, attempts of a wait);
-        * `later/` records and `deliver_later` executions, as long as these have ended;
-        * health findings' details, as a service is looked at once more or less often;
-        * the entity in the row of a run that ended before it asked or proposed anything: it is
-          noted once it is known, and nothing was locked before.
+        * Lines of a run's log and the label of a wait. Repeated work logs again, and an optional
+          line may be lost (`RunReporter.remark`).
+        * The number of e-mails of each kind.
+        * The number of starts of the restart workflow: it restarts once (`Repairs.restart`).
+        * An e-mail that SNS refuses on every attempt. The request or the issue has the same
+          information (`Notifications`, `Alerts`).
+        * The summary of a decision on a request that was superseded later.
+        * Counters and times in rows (deliveries, postponements, versions, attempts of a wait).
+        * `later/` records, and `deliver_later` executions that have ended.
+        * Details of health findings: a fault may add or remove a probe.
+        * The entity in the row of a run that ended before it asked or proposed anything. It is
+          recorded once it is known, and nothing was locked before.
         """
         world = self._world
         pulls = [self._pull(pull) for pull in world.pulls()]
@@ -124,7 +121,7 @@ class Observed:
         return sorted(name for name in names.split() if any(one in name for one in ours))
 
     def _folder(self) -> dict[str, str]:
-        """The service's files on the base branch."""
+        """Read the service's files on the base branch."""
         folder = f"apps/{self._world.service}"
         if not self._git("ls-tree", "main", folder):
             return {}

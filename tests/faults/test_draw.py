@@ -1,4 +1,4 @@
-"""What the draw of cases promises for any seed."""
+"""Check the draw of cases for many seeds."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ CALLS = [call(writes=False), *WRITES, call(writes=False, may_be_stale=True)]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_draw_has_each_fault_whatever_the_seed(seed: str) -> None:
+def test_draw_covers_each_fault_for_any_seed(seed: str) -> None:
     drawn = {fault for number in range(len(FLOWS)) for _, fault in draw(seed, number, CALLS)}
 
     assert drawn == set(FAULTS)

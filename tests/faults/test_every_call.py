@@ -1,7 +1,7 @@
-"""A fault at any call: each flow, interrupted or answered wrongly anywhere, ends the same.
+"""Inject a fault into any call: each flow must still end in the same state.
 
-A fault meets one call of the product. What was interrupted is then delivered again, by whatever
-does that in AWS, until nothing is left to be done. `draw` says which cases are played.
+A fault affects one call of the product. Interrupted work is then delivered again, as AWS does it,
+until everything has settled. `draw` selects the cases.
 """
 
 from collections.abc import Iterator
@@ -27,13 +27,13 @@ pytestmark = [EXPECTED_WARNINGS, pytest.mark.waits]
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """A flow to which nothing happened.
+    """A flow that ran without a fault.
 
     Attributes:
-        names: of what it was about.
-        number: of the last issue or pull request before it.
-        calls: what it called.
-        state: its end.
+        names: the names of its service and runs.
+        number: the number of the last issue or pull request before it.
+        calls: its calls.
+        state: its final state.
     """
 
     names: list[str]
@@ -44,7 +44,7 @@ class Undisturbed:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a case: what is wrong with its end, and whether it took the sweep."""
+    """The result of a case: what is wrong with its end, and whether it needed the sweep."""
 
     problem: str = ""
     swept: bool = False
@@ -60,7 +60,7 @@ def rehearse(
         if swept:
             world.be_swept()
         state = Observed(world).everything()
-        # What all other ends are compared with must itself be right.
+        # All other final states are compared with this one, so it must be correct.
         orphans = {name.removeprefix("refs/heads/") for name in state["branches"]}
         assert not orphans - {pull["branch"] for pull in state["pulls"]}
         return Undisturbed(world.names, installation.pull, calls, state)
@@ -69,7 +69,7 @@ def rehearse(
 def cases(
     installation: Installation, flow: str, fault: Fault | None, folder: Path
 ) -> Iterator[tuple[int, Fault]]:
-    """The calls to disturb, and how; None: those that are drawn, or the one that is named."""
+    """Yield the calls to disturb, each with its fault; without a fault: the drawn cases."""
     calls = rehearse(installation, flow, folder).calls
     if ONE:
         yield ONE[1:]
@@ -84,13 +84,13 @@ def cases(
 def play(
     installation: Installation, flow: str, index: int, fault: Fault, folder: Path, base: Path
 ) -> Result:
-    """Play a case."""
+    """Run a flow with a fault in one call, and compare its final state."""
     known = rehearse(installation, flow, base)
     with case(installation, folder) as world:
         wire = world.wire
         wire.fault, wire.at = fault, index
         wire.names = lambda: {
-            # What an older answer is asked for may not be there yet.
+            # A name of the rehearsal may have no counterpart yet.
             **dict(zip_longest(known.names, world.names, fillvalue="r_0000000000000000")),
             **renumbered(known.number, installation.pull),
         }
@@ -98,11 +98,11 @@ def play(
             wire.stale, wire.stale_before = known.calls[index], last_write(known.calls, index) or 0
         try:
             FLOWS[flow](world)
-        except Exception as error:  # noqa: BLE001 - part of what the test says
+        except Exception as error:  # noqa: BLE001 - the test reports it
             return Result(f"{type(error).__name__}: {error}")
         made = wire.calls[index : index + 1]
         if not made or made[0].service != known.calls[index].service:
-            return Result(f"the flow is not always the same: it makes {made} here")
+            return Result(f"the flow is not deterministic: it makes {made} here")
         wire.fault = None
         found = state_of(world)
         problem = wrong(found, known, known.calls[index])
@@ -110,13 +110,13 @@ def play(
             return Result()
         world.be_swept()
         found = state_of(world)
-    # Another case, so that this one has to be over.
+    # The rehearsal is another case, so this one must have ended.
     after = wrong(found, rehearse(installation, flow, base, swept=True), known.calls[index])
     return Result(f"{problem}; and swept: {after}" if after else "", swept=True)
 
 
 def renumbered(before: int, now: int) -> dict[str, str]:
-    """The addresses of a flow's issues and pull requests → the same of a case."""
+    """Map the addresses of a rehearsal's issues and pull requests to those of a case."""
     return {
         f"/{kind}/{before + number}": f"/{kind}/{now + number}"
         for kind in ("issues", "pulls")
@@ -125,16 +125,16 @@ def renumbered(before: int, now: int) -> dict[str, str]:
 
 
 def state_of(world: World) -> Json:
-    """The final state; with it the runs that were to be ended in two ways, which none must be."""
+    """Return the final state, with the runs that Slipway tried to end in two ways (a fault)."""
     twice = {run: sorted(how) for run, how in endings(world).items() if len(how) > 1}
     return {**Observed(world).everything(), "ended twice": twice}
 
 
-def wrong(found: Json, known: Undisturbed, spoilt: Call) -> str:
-    """What differs from the undisturbed flow's end."""
+def wrong(found: Json, known: Undisturbed, disturbed: Call) -> str:
+    """Describe the differences from the undisturbed flow's final state."""
     wanted = {**known.state, "ended twice": {}}
-    if spoilt.service == "sns":
-        # Nobody waits for an e-mail.
+    if disturbed.service == "sns":
+        # E-mails are best effort: no part of a flow waits for one.
         wanted["e-mails"] = found["e-mails"]
     return "; ".join(differences("", wanted, found))
 

@@ -1,7 +1,7 @@
-"""Whatever comes when: invocations that overtake each other, and people in between.
+"""Interleave invocations with each other and with the actions of people.
 
-Each invocation is a thread that stands still before each of its calls; which one goes on, and how
-far, is drawn by the seed `FAULTS`. `FAULTS=all` draws many more stories.
+Each invocation is a thread that stops before each of its calls. The seed `FAULTS` decides which
+thread continues, and how far. `FAULTS=all` draws many more stories.
 """
 
 import threading
@@ -30,20 +30,20 @@ from tests.faults.wire import Call, Killed
 from tests.faults.world import World, case
 
 ALL = choice() == "all"
-# Stories, in parts that two workers can share.
+# The number of stories, and of parts that two workers can share.
 STORIES, PARTS = 12, 4
-# A thread that makes no call for so long hangs: on a busy machine a call takes seconds.
+# A thread that makes no call for this many seconds hangs; a call may take seconds under load.
 HANGS_AFTER = 600
 MOST_RUNS, MOST_AT_WORK = 4, 3
 pytestmark = [EXPECTED_WARNINGS, pytest.mark.waits]
 
 
 class Work(threading.Thread):
-    """A piece of work that stands still before each call.
+    """A piece of work that stops before each call.
 
     Attributes:
         over: whether it has ended.
-        failed: whether it has to be done again.
+        failed: whether it must be repeated.
     """
 
     def __init__(self, name: str, act: Callable[[], object]) -> None:
@@ -57,23 +57,23 @@ class Work(threading.Thread):
     def run(self) -> None:
         try:
             self.failed = self._act() is False
-        except (Killed, Exception):  # noqa: BLE001 - whatever it is, it is delivered again
+        except (Killed, Exception):  # noqa: BLE001 - any failure is delivered again
             self.failed = True
         self.over = True
         self._still.set()
 
     def stand_still(self) -> None:
-        """Wait, in this thread, for leave to go on."""
+        """Wait, in this thread, for permission to continue."""
         self._still.set()
         self._go.wait()
         self._go.clear()
         if self._killed:
-            # One process: what its caller starts in its place is another.
+            # The kill ends one process only: its caller starts another.
             self._killed = False
             raise Killed
 
     def go_on(self, calls: int) -> None:
-        """Let it make so many calls."""
+        """Let it make a number of calls."""
         while calls and not self.over:
             self._go.set()
             self._wait()
@@ -94,9 +94,9 @@ class Work(threading.Thread):
 
 
 def at_a_call(call: Call) -> None:
-    """Stand still, but not while the token is asked for that threads of one process share.
+    """Stop before a call, except while the token that threads share is requested.
 
-    Its credentials are read under the same lock.
+    The credentials for it are read under the same lock.
     """
     thread = threading.current_thread()
     locked = call.what.endswith("access_token") or call.service == "secretsmanager"
@@ -105,7 +105,7 @@ def at_a_call(call: Call) -> None:
 
 
 class Stories(RuleBasedStateMachine):
-    """One service, what is asked for it, and everything that may come in between."""
+    """One service, its requests, and every event that may occur in between."""
 
     installation: Installation
     folder: Path
@@ -116,11 +116,11 @@ class Stories(RuleBasedStateMachine):
         self.world: World = self._case.__enter__()
         self.world.wire.on_call = at_a_call
         self.at_work: list[Work] = []
-        # Messages and executions with the work that was last begun on them.
+        # Messages and executions, each with the work that was last started on it.
         self.messages: dict[int, tuple[Json, Work | None]] = {}
         self.advancing: dict[tuple[str, str], Work] = {}
         self.ended: dict[str, str] = {}
-        # What was last seen, and after how many writes: it changes by no other means.
+        # What was last seen, and after how many writes: only writes change it.
         self._pulls: tuple[int, list[PullRequest]] = (-1, [])
         self._statuses_seen = -1
 
@@ -135,7 +135,7 @@ class Stories(RuleBasedStateMachine):
     @rule(what=st.sampled_from(["create", "upscale", "downscale", "delete"]))
     def ask(self, what: str) -> None:
         there = self.world.port.get_entity("service", self.world.service)
-        # Port's forms of day-2 actions are those of an entity.
+        # Port offers day-2 actions only for an existing entity.
         if what == "create" or there:
             getattr(self.world, what)()
 
@@ -165,7 +165,7 @@ class Stories(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def deliver(self, data: st.DataObject) -> None:
-        """A record, whether it is new or was delivered before, in any order."""
+        """Deliver a record, new or delivered before, in any order."""
         for message in self.world.new_messages():
             self.messages[message["number"]] = (message, None)
         if self.messages:
@@ -222,7 +222,7 @@ class Stories(RuleBasedStateMachine):
 
     @rule()
     def quiet(self) -> None:
-        """For a while everything goes well, and as far as it can."""
+        """Let everything succeed for a while, as far as it can."""
         for work in self.alive():
             work.end()
         for number, (message, last) in sorted(self.messages.items()):
@@ -275,7 +275,7 @@ class Stories(RuleBasedStateMachine):
             and (key not in self.advancing or self.advancing[key].over)
         ]
 
-    # -- what must be so at any time
+    # -- invariants
 
     @invariant()
     def a_terminal_status_never_changes(self) -> None:
@@ -292,7 +292,7 @@ class Stories(RuleBasedStateMachine):
 
     @invariant()
     def one_pull_request_at_a_time(self) -> None:
-        # Of a run that was ended, the pull request is about to be closed.
+        # The pull request of an ended run is about to be closed.
         at_work = [
             pull.head.ref
             for pull in self.open_pulls()
@@ -304,28 +304,28 @@ class Stories(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
-            self.come_to_rest()
+            self.settle_everything()
             self.a_terminal_status_never_changes()
-            self.everything_is_as_it_should_be()
+            self.the_final_state_is_consistent()
         finally:
             for work in self.alive():
                 work.kill()
             self.world.wire.on_call = lambda _call: None
             self._case.__exit__(None, None, None)
 
-    def come_to_rest(self) -> None:
-        """Everything is delivered at last, people merge what is open, and time passes."""
+    def settle_everything(self) -> None:
+        """Deliver everything, let waits time out, and let time pass."""
         self.quiet()
         for pause in (31, 31, 31, 31 * 24 * 60, 31, 31, 31):
             self.world.time_passes(timedelta(minutes=pause))
             while pause > 60 and (waiting := self.waiting_for_people()):
-                # The first time, for the reminder.
+                # The first time-out sends the reminder.
                 self.world.time_out(waiting[0][1])
                 self.world.settle()
             self.world.sweep()
             self.world.settle()
 
-    def everything_is_as_it_should_be(self) -> None:
+    def the_final_state_is_consistent(self) -> None:
         found = Observed(self.world).everything()
         assert {run["status"] for run in found["runs"]} <= {"SUCCESS", "FAILURE"}, found["runs"]
         assert found["locks"] == []
@@ -333,7 +333,7 @@ class Stories(RuleBasedStateMachine):
         assert [pull["branch"] for pull in found["pulls"] if pull["state"] == "open"] == []
         assert [row for row in found["approvals"] if row["status"] == "PENDING"] == []
         assert set(found["executions"].values()) <= {"SUCCEEDED"}, found["executions"]
-        # A branch stays only with a pull request that people, or GitHub, have ended.
+        # A branch remains only for a pull request that people or GitHub ended.
         assert len(found["branches"]) <= len(found["pulls"])
         entity, folder = found["entity"], found["main"]
         assert bool(folder) == bool(entity), f"on the base branch: {list(folder)}; {entity}"
@@ -344,7 +344,7 @@ class Stories(RuleBasedStateMachine):
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("part", range(PARTS))
-def test_interleaved_events_lose_or_repeat_nothing(
+def test_interleaved_events_neither_lose_nor_repeat_work(
     installation: Installation, folder: Path, part: int, request: pytest.FixtureRequest
 ) -> None:
     Stories.installation, Stories.folder = installation, folder

@@ -1,6 +1,6 @@
-"""Everything that leaves the process, found by intercepting botocore, urllib3 and urllib.
+"""Intercept every call that leaves the process, in botocore, urllib3 and urllib.
 
-No call is named anywhere: one that is added to the product tomorrow is counted, and spoilt, too.
+The tests list no calls, so new calls of the product are counted and receive faults too.
 """
 
 import io
@@ -31,7 +31,7 @@ from urllib3.connectionpool import HTTPConnectionPool
 
 
 class Killed(BaseException):
-    """The process is gone. No `except` of the product takes it, and no call follows it."""
+    """The process was killed: the product cannot catch this, and makes no further call."""
 
 
 class Kind(StrEnum):
@@ -56,10 +56,10 @@ STATUS = {
     Kind.ERROR_502: 502,
     Kind.ERROR_503: 503,
 }
-# Once: the client's own repetition comes through. Lasting: what was asked stays so until the
-# invocation gives up.
+# These faults also exist as lasting ones, which stay until the invocation gives up. After a fault
+# that happens once, the client's own retry succeeds.
 _LASTING = (Kind.LOST, Kind.RESET, *STATUS)
-# Longer than any function waits for, so that what was asked has to go on later.
+# A lasting fault outlasts any function, so the work has to continue in a later invocation.
 RETRY_AFTER = {False: 2, True: 1800}
 
 
@@ -75,7 +75,7 @@ class Fault:
 
     @property
     def slug(self) -> str:
-        """The same, as one word of a command line."""
+        """The same as one word for a command line."""
         return str(self).replace(", ", "_").replace(" ", "_")
 
 
@@ -103,11 +103,10 @@ class Call:
         what: method and path, or AWS's name of an operation.
         writes: whether it may change something.
         status: the run's status that it writes, if it does.
-        place: which call of which piece of work it is, whatever this is about.
-        may_be_stale: whether its answer may be older than the last write: not where the service
-            promises a consistent one (DynamoDB when asked to, S3 always), nor what is asked of a
-            commit, which never changes.
-        repeat: sends the same request once more, with other names in it; for stale reads.
+        place: which call of which piece of work it is, independent of names.
+        may_be_stale: whether its answer may be older than the last write. False for consistent
+            reads (DynamoDB on request, S3 always) and for commits, which never change.
+        repeat: sends the same request again with other names, for stale reads.
     """
 
     service: str
@@ -128,7 +127,7 @@ class _Process:
 
     Attributes:
         work: what it works on.
-        down: service, or one call of it → the fault that it meets from now on.
+        down: service, or one call of it → the fault that affects it from now on.
         met: how often each call was made.
         dead: whether it was killed.
     """
@@ -140,21 +139,21 @@ class _Process:
 
 
 class Wire:
-    """Passes the product's calls on, counts them, and spoils one.
+    """Pass the product's calls on, count them, and inject a fault into one.
 
-    Calls of anybody else (people, the state machines themselves, the tests) pass unseen.
+    Other calls (of people, state machines and the tests) pass without being counted.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.services: dict[str, str] = {}
         self.on_call: Callable[[Call], None] = lambda _call: None
-        # Whether somebody waits under a task token; tells them.
+        # Completes the task that waits for a token; returns whether there was one.
         self.on_token: Callable[[str, Any], bool] = lambda _token, _output: False
-        # Takes an asynchronous invocation, of a function's ARN with an event.
+        # Accepts an asynchronous invocation: a function's ARN and an event.
         self.on_event: Callable[[str, Any], None] = lambda _arn, _event: None
         # Whether a process does one thing at a time, so that its calls have one order.
         self.in_order = True
-        # Of each thread; none: what it calls is not the product's.
+        # One process per thread; calls of a thread without one are not the product's.
         self._here = threading.local()
         self.reset()
         self._patch(monkeypatch)
@@ -172,12 +171,12 @@ class Wire:
         self.stale_before = -1
         self._old: Answer | None = None
         self.counts = True
-        # What is away without being this case's fault.
+        # Services or calls that are unavailable, in addition to this case's fault.
         self.given: dict[str, Fault] = {}
 
     @contextmanager
     def invocation(self, work: str) -> Iterator[None]:
-        """A process of the product is at work, on what `work` names."""
+        """Count calls as those of one process of the product, which does `work`."""
         self._here.process = _Process(work, dict(self.given))
         try:
             yield
@@ -186,7 +185,7 @@ class Wire:
 
     @contextmanager
     def unseen(self) -> Iterator[None]:
-        """Whatever is called is not the product's."""
+        """Pass calls on without counting them: they are not the product's."""
         before, self._here.process = self._process, None
         try:
             yield
@@ -206,14 +205,14 @@ class Wire:
         drain: Callable[[T], object],
         fail: Callable[[Kind], Exception],
     ) -> T:
-        """Pass a call on, or spoil it.
+        """Pass a call on, or inject a fault into it.
 
         Args:
             call: describes it.
             perform: sends it.
-            answer: makes an answer as the client's library has it.
-            drain: reads an answer to its end, so that the other side has sent all of it.
-            fail: makes the library's error for a lost answer or a connection that was reset.
+            answer: makes a response of the client's library.
+            drain: reads a response completely, so that the server has sent all of it.
+            fail: makes the library's error for a lost response or a connection reset.
         """
         process = self._process
         if process is None:
@@ -247,13 +246,13 @@ class Wire:
 
         def refused() -> T:
             assert down is not None
-            return self._spoil(down, made, perform, answer, drain, fail, first=False)
+            return self._inject(down, made, perform, answer, drain, fail, first=False)
 
-        # What is away stays so for a process that is killed, or whose answer is lost.
+        # A service that is down also refuses a call whose process is killed or answer is lost.
         send = refused if first and down else perform
-        return self._spoil(fault, made, send, answer, drain, fail, first=first)
+        return self._inject(fault, made, send, answer, drain, fail, first=first)
 
-    def _spoil[T](
+    def _inject[T](
         self,
         fault: Fault,
         call: Call,
@@ -276,14 +275,14 @@ class Wire:
                 raise fail(fault.kind)
             case Kind.LOST:
                 if first:
-                    # urllib's way to hand over a refusal: an answer all the same.
+                    # urllib raises an error status as an exception, but it is an answer too.
                     with suppress(HTTPError):
                         drain(perform())
                 raise fail(fault.kind)
         headers = {"Content-Type": "application/json"}
         if fault.kind is Kind.THROTTLED_UNTIL:
             headers["Retry-After"] = str(RETRY_AFTER[fault.lasting])
-        return answer(Answer(STATUS[fault.kind], headers, b'{"message": "spoilt by the test"}'))
+        return answer(Answer(STATUS[fault.kind], headers, b'{"message": "injected by the test"}'))
 
     # -- the three libraries
 
@@ -299,7 +298,7 @@ class Wire:
         ) -> AWSResponse | None:
             def send() -> AWSResponse:
                 if event_name.endswith(".SendTaskSuccess"):
-                    return self._tell(request)
+                    return self._send_task_success(request)
                 if event_name.endswith(".lambda.Invoke"):
                     arn = unquote(urlsplit(request.url).path.split("/")[3])
                     self.on_event(arn, json.loads(_text(request.body)))
@@ -361,7 +360,7 @@ class Wire:
         def in_order[T](
             pool: ThreadPoolExecutor, act: Callable[..., T], *args: Any, **more: Any
         ) -> Future[T]:
-            """Do at once what would be done beside: a case repeats its calls in their order."""
+            """Run tasks one after the other, so that a case repeats its calls in order."""
             process = self._process
             if process is None:
                 return submit(pool, act, *args, **more)
@@ -375,18 +374,18 @@ class Wire:
             done = Future[T]()
             try:
                 done.set_result(act(*args, **more))
-            except Exception as error:  # noqa: BLE001 - as the thread would hand it over
+            except Exception as error:  # noqa: BLE001 - the future raises it
                 done.set_exception(error)
             return done
 
         monkeypatch.setattr(ThreadPoolExecutor, "submit", in_order)
 
-    def _tell(self, request: AWSPreparedRequest) -> AWSResponse:
-        """Step Functions' part that moto has not."""
+    def _send_task_success(self, request: AWSPreparedRequest) -> AWSResponse:
+        """Answer `SendTaskSuccess`, which moto lacks."""
         asked = json.loads(_text(request.body))
         if self.on_token(asked["taskToken"], json.loads(asked["output"])):
             return _aws_response(request.url, 200, {}, "{}")
-        gone = json.dumps({"__type": "TaskTimedOut", "message": "Nobody waits any more"})
+        gone = json.dumps({"__type": "TaskTimedOut", "message": "The task does not wait any more"})
         return _aws_response(request.url, 400, {}, gone)
 
     def _http_call(self, method: str, address: str, body: Any, headers: Any) -> Call:
@@ -399,7 +398,7 @@ class Wire:
         writes = method not in {"GET", "HEAD"} and not asks
 
         def repeat(names: dict[str, str]) -> Answer:
-            # The request's own connection is left alone.
+            # A separate session leaves the connection of the request alone.
             with requests.Session() as session:
                 session.trust_env = False
                 kept = {k: v for k, v in dict(headers or {}).items() if k != "Content-Length"}
@@ -425,9 +424,9 @@ class Wire:
 
 
 def renamed(text: str, names: dict[str, str]) -> str:
-    """A text with other names in it."""
+    """Replace names in a text."""
     either = "|".join(re.escape(name) for name in names)
-    # A number must not be taken for the beginning of a longer one.
+    # A number must not match the beginning of a longer one.
     return re.sub(f"(?:{either})(?![0-9])", lambda found: names[found[0]], text)
 
 
@@ -437,7 +436,7 @@ _READS = ("Get", "Describe", "List", "Head", "Query", "Scan", "BatchGet")
 
 def _aws_call(event_name: str, request: AWSPreparedRequest) -> Call:
     _, service, operation = event_name.split(".")
-    # What S3 is sent may be a stream, which is read only once.
+    # The body of an S3 request may be a stream, which can be read only once.
     text = "" if service == "s3" else _text(request.body)
     target = ""
     if service == "dynamodb":
@@ -476,11 +475,11 @@ def _aws_answer(request: AWSPreparedRequest, said: Answer) -> AWSResponse:
     if said.status in STATUS.values():
         code = {429: "ThrottlingException"}.get(said.status, "InternalServerError")
         if "X-Amz-Target" in request.headers:
-            body = json.dumps({"__type": code, "message": "spoilt by the test"}).encode()
+            body = json.dumps({"__type": code, "message": "injected by the test"}).encode()
             headers["Content-Type"] = "application/x-amz-json-1.0"
         else:
-            error = f"<Error><Code>{code}</Code><Message>spoilt by the test</Message></Error>"
-            # S3 has the error alone, the older query protocol (SNS) puts it into an envelope.
+            error = f"<Error><Code>{code}</Code><Message>injected by the test</Message></Error>"
+            # S3 sends the error alone; the older query protocol (SNS) wraps it in an envelope.
             envelope = "sns" in request.url
             body = (f"<ErrorResponse>{error}</ErrorResponse>" if envelope else error).encode()
             headers["Content-Type"] = "text/xml"
@@ -511,4 +510,4 @@ def _urllib_answer(url: str, said: Answer) -> Any:
     headers = Message()
     for name, value in said.headers.items():
         headers[name] = value
-    raise HTTPError(url, said.status, "spoilt by the test", headers, io.BytesIO(said.body))
+    raise HTTPError(url, said.status, "injected by the test", headers, io.BytesIO(said.body))

@@ -1,9 +1,8 @@
-"""Slipway as a whole in one process: its real handlers, and everything around them.
+"""Run all of Slipway in one process: its real handlers, and everything around them.
 
-AWS is moto, Port and GitHub are the sandbox's servers, executions are run by `machines`, and time
-moves only when somebody waits. Whatever would repeat a failed piece of work does so here too: the
-event source mapping, Step Functions' retries, `deliver_later`, and people who press the button
-again.
+AWS is moto, Port and GitHub are the sandbox's servers, and `machines` runs the executions. Time
+moves only when code waits. Failed work is repeated as in production: by the event source mapping,
+Step Functions' retries, `deliver_later`, and people who press the button again.
 """
 
 import base64
@@ -54,8 +53,8 @@ from tests.unit.port.signing import signed_request
 DEVELOPER, DEVOPS = "developer@acme.example", "devops@acme.example"
 ROLE = "arn:aws:sts::123456789012:assumed-role/approver/session"
 VALUES = "# by hand\nreplicas: 2   # not more\nimage: {tag: '1.0'}\n"
-# As often as the event source, a person or a machine tries before this counts as stuck.
-PATIENCE = 6
+# Work that fails this often (by an event source, a person or a machine) counts as stuck.
+MOST_ATTEMPTS = 6
 
 
 class World:
@@ -76,20 +75,20 @@ class World:
         self.service = "s" + secrets.token_hex(6)
         self.names = [self.service]
         self.runs: list[str] = []
-        # Run of a decision → the request that it is about.
+        # Run of a decision → its approval request.
         self.decisions: dict[str, str] = {}
         self.executions: dict[tuple[str, str], Execution] = {}
-        # Whether changes of the service are looked at, pull requests reported, the service ill.
+        # Whether changes of the service are watched, and ended pull requests are reported.
         self.watches, self.reports = False, True
-        self.is_ill: Callable[[], bool] = lambda: False
-        # What is away while the next record is worked on for the first time.
+        self.is_unhealthy: Callable[[], bool] = lambda: False
+        # What is unavailable when the next record is delivered for the first time.
         self.outage: tuple[str, Fault] | None = None
-        # What is away for as long as the flow says so.
+        # What is unavailable until the flow says otherwise.
         self.away: dict[str, Fault] = {}
         self.crashes = 0
-        # Whether Port sends requests, once, in place of messages on a topic.
+        # Whether Port sends webhook requests, each once, instead of messages on a topic.
         self.by_webhook = False
-        # Asynchronous invocations that the sweep asked for.
+        # Asynchronous invocations by the sweep.
         self.doorbells: list[tuple[str, Any]] = []
         self._reported: set[tuple[int, str]] = set()
         self.looked_at_pulls = -1
@@ -97,7 +96,7 @@ class World:
 
     @contextmanager
     def undisturbed(self) -> Iterator[None]:
-        """What is arranged here meets no fault."""
+        """Keep faults away from what happens here."""
         before, self.wire.counts = self.wire.counts, False
         try:
             yield
@@ -110,7 +109,7 @@ class World:
     # -- what people do
 
     def exists(self, environment: str = "Production", **properties: Any) -> None:
-        """Make the service as a merged create would have left it."""
+        """Create the service as a merged create leaves it."""
         folder = f"apps/{self.service}"
         data = {
             "identifier": self.service,
@@ -214,7 +213,7 @@ class World:
         self._press("POST", f"/links/{token}", f"decision={verdict}&change_hash={seen}")
 
     def _press(self, method: str, path: str, body: str | None) -> None:
-        """Somebody's request, who tries again when the answer says so, or never comes."""
+        """Send a person's request, and repeat it after a 5xx or a missing answer."""
         event = {
             "httpMethod": method,
             "path": path,
@@ -235,7 +234,7 @@ class World:
         )
 
     def end_run(self, run_id: str) -> None:
-        """Somebody ends a run in Port."""
+        """End a run in Port, as a person does."""
         self.port.update_run(run_id, status="FAILURE", summary="Not wanted any more")
 
     def pulls(self) -> list[PullRequest]:
@@ -262,7 +261,7 @@ class World:
 
     @contextmanager
     def checked(self) -> Iterator[None]:
-        """Ask for a check, and for a branch that is up to date, before anything is merged."""
+        """Require a check and an up-to-date branch for each merge."""
         self._protect()
         try:
             yield
@@ -275,7 +274,7 @@ class World:
         )
 
     def move_base(self) -> None:
-        """Another change comes to the base branch."""
+        """Commit another change to the base branch."""
         self.at.repository.get_branch("main").remove_protection()
         self.commit({"apps/other/note": self.service})
         self._protect()
@@ -301,12 +300,12 @@ class World:
         folder = "action" if function in ACTIONS else function
         if os.environ.get("ACTION") != function:
             os.environ["ACTION"] = function
-            load.cache_clear()  # Actions share a module here, but no process in AWS.
+            load.cache_clear()  # Actions share a module here; in AWS each has its own process.
         handler = importlib.import_module(f"functions.{folder}.handler").handler
         if function == "probe_health":
-            # What is probed is no part of Slipway: its answer is data, not a fault.
-            sick = self.is_ill()
-            self.at.health.script(f"GET /{self.service}", (503 if sick else 200, {}, {}))
+            # The probed service is not part of Slipway: its answer is data, not a fault.
+            unhealthy = self.is_unhealthy()
+            self.at.health.script(f"GET /{self.service}", (503 if unhealthy else 200, {}, {}))
         # The event travels as JSON.
         sent = json.loads(json.dumps(event))
         kinds = ("step", "httpMethod", "detail-type")
@@ -320,7 +319,7 @@ class World:
             raise
 
     def deliver(self, function: str, records: list[Json]) -> None:
-        """Deliver records as an event source mapping does: until they are taken."""
+        """Deliver records as an event source mapping does: until they are processed."""
 
         def take() -> bool:
             once, self.outage = [self.outage] if self.outage else [], None
@@ -333,19 +332,19 @@ class World:
         self._repeated(f"{function}'s record", take, 1)
 
     def _repeated(self, what: str, act: Callable[[], object], pause: float) -> None:
-        """Have a piece of work done again until it is done, as whoever calls it does."""
-        why = "it says that it has failed"
-        for _ in range(PATIENCE):
+        """Repeat work until it succeeds, as its caller does."""
+        why = "it reported a failure"
+        for _ in range(MOST_ATTEMPTS):
             try:
                 if act() is not False:
                     return
-            except (Killed, Exception) as error:  # noqa: BLE001 - whatever it is, it is done again
+            except (Killed, Exception) as error:  # noqa: BLE001 - any failure is repeated
                 why = repr(error)
             self.clock.pass_by(pause)
-        raise AssertionError(f"{what} is never done: {why}")
+        raise AssertionError(f"{what} never succeeds: {why}")
 
     def deliver_once(self, function: str, records: list[Json]) -> bool:
-        """Deliver records; whether all were taken."""
+        """Deliver records; return whether all were processed."""
         event = {
             "eventSource": "SelfManagedKafka",
             "bootstrapServers": "broker:9092",
@@ -354,19 +353,19 @@ class World:
         return not self.invoke(function, event)["batchItemFailures"]
 
     def sweep(self) -> None:
-        """The schedule's next call, and the next if that was cut off."""
+        """Run the scheduled sweep, and repeat it if it was interrupted."""
         event = {"detail-type": "Scheduled Event"}
         self._repeated("the sweep", lambda: self.invoke("sweep_runs", event), 300)
 
     def be_swept(self) -> None:
-        """Let as much time pass as the net may take to mend what was cut off."""
+        """Let the time pass that the sweep may take to repair what was interrupted."""
         for _ in range(2):
             self.time_passes(timedelta(minutes=31))
             self.sweep()
             self.settle()
 
-    def tell_stopped(self, machine: str, name: str) -> None:
-        """EventBridge's word on an execution, repeated as for any asynchronous invocation."""
+    def report_stopped(self, machine: str, name: str) -> None:
+        """Send EventBridge's event on an execution, repeated like any asynchronous invocation."""
         execution = self.executions[machine, name]
         event = {
             "detail-type": "Step Functions Execution Status Change",
@@ -377,7 +376,7 @@ class World:
                 "input": json.dumps(execution.data),
             },
         }
-        self._repeated("EventBridge's word", lambda: self.invoke("sweep_runs", event), 60)
+        self._repeated("EventBridge's event", lambda: self.invoke("sweep_runs", event), 60)
 
     def stop(self, machine: str, name: str, status: str = "ABORTED") -> None:
         """End an execution from outside."""
@@ -385,13 +384,13 @@ class World:
         self.note_executions()
 
     def time_out(self, name: str, machine: str = "approval") -> None:
-        """The wait for a decision ends without one."""
+        """End the wait for a decision without one."""
         execution = self.executions[machine, name]
         self.clock.pass_by(execution.seconds)
         execution.time_out()
 
     def lose_messages(self) -> None:
-        """What was published is never delivered."""
+        """Drop the published messages, so that they are never delivered."""
         self.new_messages()
 
     @property
@@ -399,7 +398,7 @@ class World:
         return f"{self.at.health.url}/{self.service}"
 
     def restarts(self) -> int:
-        """How many restarts of the service have ended."""
+        """Count the completed restarts of the service."""
         name = f"Restart {self.service} "
         return sum(
             run.display_title.startswith(name) and run.status == "completed"
@@ -407,11 +406,11 @@ class World:
         )
 
     def _workflow_runs(self) -> list[WorkflowRun]:
-        """The newest."""
+        """Return the newest workflow runs."""
         return list(islice(self.at.repository.get_workflow_runs(), 10))
 
     def run_report(self, pull: PullRequest, *, by_hand: bool = False) -> None:
-        """The workflow after a pull request's end, which asks again when it was not answered."""
+        """Run the report workflow of an ended pull request; it repeats a failed request."""
         claims = {
             "aud": AUDIENCE,
             "repository_id": str(self.at.repository.id),
@@ -437,23 +436,23 @@ class World:
         self._repeated(f"the report of #{pull.number}", ask, 60)
 
     def settle(self) -> None:
-        """Let everything go on until nothing does."""
+        """Advance everything until nothing moves any more."""
         for _ in range(300):
             if not self._go_on():
                 return
-        raise AssertionError("it never comes to rest")
+        raise AssertionError("it never settles")
 
     def settle_until(self, condition: Callable[[], bool]) -> None:
-        """Let everything go on until a condition holds."""
+        """Advance everything until a condition is true."""
         while not condition():
-            assert self._go_on(), "the condition never holds"
+            assert self._go_on(), "the condition never becomes true"
 
     def _go_on(self) -> bool:
         return (
             self.deliver_messages() or self._advance() or self.report_ended_pulls() or self._wake()
         )
 
-    def is_put_off(self, run_id: str) -> bool:
+    def is_postponed(self, run_id: str) -> bool:
         """Whether the run waits for GitHub, and not for an invocation that was killed."""
         row = dynamodb_table("runs").get_item(Key={"run_id": run_id}).get("Item") or {}
         return {"deliveries", "resume_at"} <= row.keys()
@@ -469,14 +468,14 @@ class World:
         return bool(messages) | self.deliver_queued() | self.answer_doorbells()
 
     def request(self, message: Json) -> None:
-        """Send a message to the webhook as Port does: once, whatever the answer is."""
+        """Send a message to the webhook as Port does: once, without regard to the answer."""
         body = message["value"].encode()
         event = {**signed_request(body, secret=CREDENTIALS["client_secret"]), "httpMethod": "POST"}
         with suppress(Killed, Exception):
             self.invoke("receive_webhook", event)
 
     def deliver_queued(self) -> bool:
-        """Deliver what is queued, until it is taken."""
+        """Deliver queued messages until they are processed."""
         found = boto3.client("sqs").receive_message(
             QueueUrl=self.at.queue_url,
             MaxNumberOfMessages=10,
@@ -507,7 +506,7 @@ class World:
         }
 
     def answer_doorbells(self) -> bool:
-        """Invoke functions as Lambda does for asynchronous events: repeated twice, then not."""
+        """Invoke functions as Lambda does for asynchronous events: with two retries."""
         rung, self.doorbells = self.doorbells, []
         for arn, event in rung:
             for _attempt in range(3):
@@ -525,19 +524,19 @@ class World:
         self._repeated(f"{function}'s replay", partial(self._take, function, event), 1)
 
     def sweep_unreceived(self) -> None:
-        """Let the sweep ring for what was never received."""
+        """Let the sweep invoke functions for runs that were never received."""
         self.time_passes(timedelta(minutes=16))
-        with self.undisturbed():  # It looks at things in random order.
+        with self.undisturbed():  # The sweep's order is random.
             self.sweep()
         self.settle()
 
     def consumer_of(self, message: Json) -> str | None:
-        """The function whose event source mapping lets a message through."""
+        """Return the function whose event source mapping passes a message."""
         value = json.loads(message["value"])
         if value.get("resourceType") == "entity":
             ours = (value.get("context") or {}).get("entity") == self.service
             return "health_checker" if self.watches and ours else None
-        if "action" not in value:  # Of a workflow's node, which no flow has.
+        if "action" not in value:  # A message of a workflow's node, which flows do not have.
             return None
         decides = value["action"] in {"run_ended", "decide_approval"}
         return "approval" if decides else str(value["action"])
@@ -566,14 +565,14 @@ class World:
         return new
 
     def _advance(self) -> bool:
-        """Go on with the executions."""
+        """Advance the executions."""
         self.note_executions()
         moved = [execution.advance() for execution in list(self.executions.values())]
         self.note_executions()
         return any(moved)
 
     def note_executions(self) -> None:
-        """Take on what was started, and have Step Functions know what has ended."""
+        """Take over started executions, and record in Step Functions which have ended."""
         for machine in backend("stepfunctions").state_machines:
             for started in machine.executions:
                 key = (machine.name, started.name)
@@ -591,15 +590,15 @@ class World:
         return self.invoke(arn.split(":")[6].removeprefix("slipway-"), payload)
 
     def answer_token(self, token: str, output: Any) -> bool:
-        """Step Functions' SendTaskSuccess; whether somebody waits under this token."""
+        """Answer a task token; return whether an execution waits for it."""
         for execution in self.executions.values():
             if execution.token == token and execution.status == "RUNNING":
-                execution.tell(output)
+                execution.answer(output)
                 return True
         return False
 
     def _wake(self) -> bool:
-        """Let time pass until the next execution goes on."""
+        """Let time pass until the next execution continues."""
         waiting = [
             (execution.until, number)
             for number, execution in enumerate(self.executions.values())
@@ -614,14 +613,14 @@ class World:
         return True
 
     def _let_workflows_end(self) -> None:
-        """Wait for those of GitHub, which are real."""
+        """Wait for the workflows of GitHub, which run in real time."""
         ends = real.time() + 300
         while any(run.status != "completed" for run in self._workflow_runs()):
             assert real.time() < ends, "a workflow does not end"
-            select.select([], [], [], 0.05)  # between two looks; `time.sleep` moves the clock
+            select.select([], [], [], 0.05)  # between two checks; `time.sleep` moves the clock
 
     def writes_to(self, service: str) -> int:
-        """How often Slipway may have changed something in a service."""
+        """Count the calls with which Slipway may have changed a service."""
         return sum(call.service == service and call.writes for call in self.wire.everything)
 
     def report_ended_pulls(self) -> bool:
@@ -641,14 +640,14 @@ class World:
     # -- the end of a case
 
     def clear(self) -> None:
-        """End what is still open, so that the next case does not meet it."""
+        """End what is still open, so that it does not affect the next case."""
         for run_id in self.runs:
             if not self.port.get_run(run_id).ended:
                 self.port.update_run(run_id, status="SUCCESS")
         for message in self.new_messages():
-            if told := json.loads(message["value"]).get("context", {}).get("automationRunId"):
+            if run_id := json.loads(message["value"]).get("context", {}).get("automationRunId"):
                 with suppress(RunEnded):
-                    self.port.update_run(told, status="SUCCESS")
+                    self.port.update_run(run_id, status="SUCCESS")
         if self.writes_to("GitHub"):
             for pull in self.pulls():
                 if pull.state == "open":
@@ -658,7 +657,7 @@ class World:
             self.at.pull = max(self.at.pull, next((issue.number for issue in issues), 0))
 
     def _delete_branches(self) -> None:
-        """The sweep of another case would delete them."""
+        """Delete this case's branches, which the sweep of another case would delete."""
         git = ["git", "-C", str(self.at.bare_repository)]
         branches = ["for-each-ref", "--format=delete %(refname)", "refs/heads/slipway"]
         listed = subprocess.run([*git, *branches], check=True, stdout=subprocess.PIPE)
@@ -670,9 +669,9 @@ def _machine_arn(name: str) -> str:
 
 
 def endings(world: World) -> dict[str, set[str]]:
-    """Run that people started → the terminal statuses that Slipway has tried to write.
+    """Return the terminal statuses that Slipway tried to write, by run of a person.
 
-    Those of automations are nobody's question: the sweep and the notice may both end one.
+    Runs of automations do not count: both the sweep and the message may end one.
     """
     found: dict[str, set[str]] = {}
     for call in world.wire.everything:
@@ -684,7 +683,7 @@ def endings(world: World) -> dict[str, set[str]]:
 
 @contextmanager
 def case(installation: Installation, folder: Path) -> Iterator[World]:
-    """A world, cleared up afterwards."""
+    """Make a world, and clean up afterwards."""
     world = World(installation, folder)
     installation.wire.on_token = world.answer_token
     installation.wire.on_event = lambda arn, event: world.doorbells.append((arn, event))

@@ -1,4 +1,4 @@
-"""A sandbox for the tests alone: its own folder and ports, the stack applied, Port filled."""
+"""Run a sandbox for the tests: its own folder and ports, an applied stack, definitions in Port."""
 
 import os
 import subprocess
@@ -22,20 +22,20 @@ from scripts.apply_sandbox import ROOT, Mode, Stack, knob, read_environment
 from scripts.environment import person_client
 
 __all__ = ["browser_context_args", "browser_type_launch_args", "visit"]
-WAIT_SECONDS = 600  # only what hangs takes so long
-# Files whose tests `test_policies` looks back at: they share one sandbox with it.
+WAIT_SECONDS = 600  # only a hanging test takes this long
+# Files whose calls `test_policies` checks; they share one sandbox with it.
 LOOKED_AT = {
     "test_abandoned_runs",
     "test_approvals",
     "test_batches",
     "test_create_service",
     "test_health",
-    "test_held_runs",
+    "test_hold",
 }
 
 
 class TwoSandboxes(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
-    """Divides the tests between two sandboxes, as they mostly wait.
+    """Divides the tests between two sandboxes, because they mostly wait.
 
     MSK is applied in the second one only, after all else there: only one mode consumes at a time.
     """
@@ -50,7 +50,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TwoSandboxes
 
 
 def wait_for[T](what: str, probe: Callable[[], T | None], seconds: float = WAIT_SECONDS) -> T:
-    """Ask until the answer is true, at most for so many seconds."""
+    """Repeat a probe until it returns a true value, within a time limit."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := probe():
@@ -60,7 +60,7 @@ def wait_for[T](what: str, probe: Callable[[], T | None], seconds: float = WAIT_
 
 
 class SandboxClient:
-    """What a person and an operator can do with the sandbox, over its public interfaces."""
+    """The actions of a person and an operator in the sandbox, over its public interfaces."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -95,7 +95,7 @@ class SandboxClient:
         entity: str | None = None,
         person: str = "developer@acme.example",
     ) -> str:
-        """Execute an action as its form would; returns the run's id."""
+        """Run an action as its form does; return the run's id."""
         if person not in self._people:
             self._people[person] = person_client(self.env["PORT_BASE_URL"], person)
         answer = self._people[person].request(
@@ -127,8 +127,8 @@ class SandboxClient:
         return str(self.run(run_id).get("statusLabel") or "")
 
     def aws(self, service: str) -> Any:
-        """A boto3 client of this sandbox's AWS."""
-        return boto3.client(  # type: ignore[call-overload]  # the name is no literal
+        """Return a boto3 client of this sandbox's AWS."""
+        return boto3.client(  # type: ignore[call-overload]  # the name is not a literal
             service,
             endpoint_url=self.env["AWS_ENDPOINT_URL"],
             region_name=self.env["AWS_REGION"],
@@ -137,7 +137,7 @@ class SandboxClient:
         )
 
     def sandbox(self, part: str, method: str, path: str, body: object = None) -> Any:
-        """Use a knob of the sandbox itself (`/_sandbox/…`)."""
+        """Run the sandbox with blueprint and actions installed."""
         return knob(self.env, part, method, path, body)
 
 
@@ -145,7 +145,7 @@ class SandboxClient:
 def run_sandbox(folder: Path) -> Iterator[Path]:
     """Run a sandbox in a folder."""
     environment = {**os.environ, "SANDBOX_DIR": str(folder)}
-    # It ends with its input: also when this process is killed and runs no teardown.
+    # It ends with its input, also when this process is killed without a teardown.
     with subprocess.Popen(
         [ROOT / "scripts" / "sandbox", "up", "--attached"],
         env=environment,
@@ -164,7 +164,7 @@ def run_sandbox(folder: Path) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def sandbox_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     if kept := os.environ.get("KEEP_SANDBOX"):
-        # While working on a test: a sandbox that is up before, and stays up.
+        # For work on a test: a sandbox that already runs, and continues to run.
         yield Path(kept)
         return
     with run_sandbox(tmp_path_factory.mktemp("sandbox")) as folder:
@@ -172,7 +172,7 @@ def sandbox_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def until_up(lines: Iterable[str]) -> Iterator[str]:
-    """What `sandbox up` prints until everything runs; all of it if it fails."""
+    """Return what `sandbox up` prints until everything runs, or all of it if it fails."""
     for line in lines:
         yield line
         if line.startswith("Up after"):
@@ -184,7 +184,7 @@ MODES = [Mode.EXTERNAL, pytest.param(Mode.MSK, marks=pytest.mark.msk)]
 
 @pytest.fixture(scope="session", params=MODES)
 def stack(sandbox_folder: Path, request: pytest.FixtureRequest) -> Iterator[Stack]:
-    """The stack, applied in one Kafka mode after the other; only one consumes at a time."""
+    """Apply the stack in one Kafka mode after the other; only one consumes at a time."""
     applied = Stack(sandbox_folder, request.param)
     applied.init()
     applied.apply()
@@ -194,7 +194,7 @@ def stack(sandbox_folder: Path, request: pytest.FixtureRequest) -> Iterator[Stac
 
 
 def pause(sandbox: "SandboxClient", stack: Stack) -> None:
-    """Stop consuming, as an operator would."""
+    """Stop consuming, as an operator does."""
     _switch(sandbox, stack, "Disabled")
 
 
@@ -205,7 +205,7 @@ def resume(sandbox: "SandboxClient", stack: Stack) -> None:
 
 def _switch(sandbox: "SandboxClient", stack: Stack, state: str) -> None:
     functions = sandbox.aws("lambda")
-    # Nothing is left to switch once a test has taken the stack away.
+    # A test may have destroyed the stack, so there is nothing to switch.
     for function in stack.outputs().get("functions", {}).values():
         uuid = function["event_source_mapping"]
         if uuid is None:
@@ -226,7 +226,7 @@ def sandbox(sandbox_folder: Path, stack: Stack) -> SandboxClient:
 
 
 def set_up_port(sandbox_folder: Path, stack: Stack) -> None:
-    """Install what a stack needs in Port. The stacks of a sandbox take turns with its actions."""
+    """Install a stack's definitions in Port. The stacks of a sandbox take turns."""
     setup = [sys.executable, "-m", "scripts.port_setup", "--apply", "--take-over"]
     options = ["--env-file", str(sandbox_folder.resolve() / "env")]
     if stack.catalog:
@@ -237,5 +237,5 @@ def set_up_port(sandbox_folder: Path, stack: Stack) -> None:
 
 @pytest.fixture(scope="session")
 def base_url(sandbox: SandboxClient) -> str:
-    """Where the browser tests find the portal."""
+    """Return the portal's address for the browser tests."""
     return sandbox.env["PORT_BASE_URL"]

@@ -1,7 +1,7 @@
-"""Runs that nobody works on any more, and what the sweep makes of them.
+"""Abandoned runs, and how the sweep handles them.
 
-Each is brought about for real, and the function is called as its schedule calls it, but with limits
-of seconds: in its unpublished version, so that the schedule goes on with those of the stack.
+The tests abandon real runs, and call the function as its schedule does, but with limits of seconds.
+They call its unpublished version, so the schedule keeps the limits of the stack.
 """
 
 import json
@@ -37,14 +37,14 @@ def sweeper(sandbox: SandboxClient, stack: Stack) -> Iterator[Sweeper]:
 
 @pytest.fixture
 def world(sandbox: SandboxClient, stack: Stack, request: pytest.FixtureRequest) -> World:
-    """A service of the test's own, in Production."""
+    """Make a service for the test, in Production."""
     made = World(sandbox, stack, service_name(request))
     made.exists()
     return made
 
 
 def until_ended(sweeper: Sweeper, world: World, run_id: str, **limits: int) -> dict[str, Any]:
-    """Sweep until the limit, of a second or two, is over for the run."""
+    """Sweep until the run is over its limit of a second or two."""
 
     def swept() -> dict[str, Any] | None:
         sweeper.sweep(**limits)
@@ -60,7 +60,7 @@ def seconds_since(world: World, run_id: str) -> float:
 
 
 def create(world: World) -> tuple[str, Any]:
-    """A request to create another service: its run, and its pull request."""
+    """Request the creation of another service; return its run and its pull request."""
     run_id = world.sandbox.execute("create_service", form(f"{world.service}-new"))
     number = int(world.sandbox.wait_for_link(run_id).rsplit("/", 1)[1])
     label = f"Waiting for the merge of pull request #{number}"
@@ -74,14 +74,14 @@ def entity_of(world: World) -> dict[str, Any] | None:
 
 
 def reports(world: World, conclusion: str) -> int:
-    """How many runs of the report's workflow have ended so."""
+    """Count the runs of the report workflow with this conclusion."""
     workflow = world.sandbox.services.get_workflow("slipway-report.yml")
     return sum(run.conclusion == conclusion for run in workflow.get_runs())
 
 
 @contextmanager
 def unreported(world: World) -> Iterator[None]:
-    """The report's workflow does not know where to report to."""
+    """Remove the address from the report workflow."""
     services, name = world.sandbox.services, "SLIPWAY_REPORTS_URL"
     services.delete_variable(name)
     try:
@@ -91,7 +91,7 @@ def unreported(world: World) -> Iterator[None]:
 
 
 def test_schedule_starts_the_sweep(sandbox: SandboxClient, stack: Stack) -> None:
-    # First in this file: nobody else has called the function for a sweep.
+    # This is the first test of the file: no other test has started a sweep yet.
     role = stack.outputs()["functions"]["sweep_runs"]["role_name"]
 
     def queried() -> list[str]:
@@ -101,7 +101,7 @@ def test_schedule_starts_the_sweep(sandbox: SandboxClient, stack: Stack) -> None
 
 
 @pytest.mark.story
-def test_run_whose_message_is_lost_is_carried_out_by_doorbell(
+def test_run_is_carried_out_by_doorbell_when_its_message_is_lost(
     world: World, sweeper: Sweeper
 ) -> None:
     route = "/v1/actions/upscale_service"
@@ -125,7 +125,9 @@ def test_run_whose_message_is_lost_is_carried_out_by_doorbell(
 
 
 @pytest.mark.parametrize("end", [pytest.param("merged", marks=pytest.mark.story), "closed"])
-def test_sweep_reports_what_the_workflow_did_not(world: World, sweeper: Sweeper, end: str) -> None:
+def test_sweep_reports_an_end_that_the_workflow_did_not(
+    world: World, sweeper: Sweeper, end: str
+) -> None:
     world.service += f"-{end}"
     run_id, pull = create(world)
     failed = reports(world, "failure")
@@ -273,7 +275,7 @@ def test_sweep_cleans_up_after_a_run_that_was_ended_manually(
     world: World, sweeper: Sweeper
 ) -> None:
     run_id, pull = create(world)
-    # Port's automations tell of failures only.
+    # Port's automations report failures only.
     world.sandbox.port.update_run(run_id, status="SUCCESS", summary="Done by hand")
 
     def closed() -> bool:

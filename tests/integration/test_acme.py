@@ -1,7 +1,7 @@
-"""Another company's catalog, played: three repositories, in an installation of its own.
+"""Run another company's catalog: three repositories, in an installation of its own.
 
 It shares the sandbox's Port organisation with the shipped installation, whose actions have no
-prefix, and is the only one that consumes meanwhile.
+prefix. During this test it is the only consumer.
 """
 
 import json
@@ -27,7 +27,7 @@ pytestmark = [
 ]
 
 PREFIX = "acme_"
-# Keeps runs of the tests in a sandbox that stays up apart.
+# Separates test runs in a sandbox that continues to run.
 TAIL = secrets.token_hex(3)
 UNITS = ("pay", "shop", "core")
 REDEPLOY = """
@@ -61,14 +61,14 @@ FORM: dict[str, Any] = {
 
 
 class Acme:
-    """The company: its repositories, and what its people do."""
+    """The company: its repositories, and the actions of its people."""
 
     def __init__(self, sandbox: SandboxClient, stack: Stack) -> None:
         self.sandbox = sandbox
         self.outputs = stack.outputs()
 
     def repository(self, unit: str) -> Repository:
-        """A unit's repository, with the rights of an administrator."""
+        """Return a unit's repository with administrator rights."""
         return github(self.sandbox).get_repo(f"acme/{unit}-{TAIL}")
 
     def execute(self, action: str, entity: str | None = None, **inputs: Any) -> str:
@@ -94,7 +94,7 @@ class Acme:
         return wait_for(f"the pull request of {run_id}", opened)
 
     def approve(self, run_id: str) -> None:
-        """Approve what a run asks for, in Port."""
+        """Approve a run's request in Port."""
         asked = wait_for(
             f"the request of {run_id}",
             lambda: self.sandbox.port.get_entity("approval_request", f"{run_id}.1"),
@@ -115,7 +115,7 @@ class Acme:
         return file.decoded_content.decode()
 
     def create(self, name: str, unit: str = "pay", **inputs: Any) -> str:
-        """Create a service and merge it; returns its identifier."""
+        """Create a service and merge it; return its identifier."""
         form = {**FORM, "unit": unit, "name": name, **inputs}
         run_id = self.execute("create_service", **form)
         self.pull(unit, run_id, "create_service").merge(merge_method="squash")
@@ -123,7 +123,7 @@ class Acme:
         return f"{unit}.{form['team']}.{name}.{form['env']}"
 
     def adopt(self, *arguments: str) -> str:
-        """Use the operator's command; returns what it prints."""
+        """Run the operator's command; return its output."""
         env_file = str(self.sandbox.folder / "env")
         options = ["--name-prefix", "slipway-acme", "--env-file", env_file]
         done = subprocess.run(
@@ -148,7 +148,7 @@ def github(sandbox: SandboxClient) -> Github:
 
 @pytest.fixture(scope="module")
 def acme(sandbox_folder: Path, sandbox: SandboxClient, stack: Stack) -> Iterator[Acme]:
-    """The acme catalog, installed beside the shipped one."""
+    """Install the acme catalog alongside the shipped one."""
     report = (ROOT / "services-repo/.github/workflows/slipway-report.yml").read_text()
     for unit in UNITS:
         made = (
@@ -175,7 +175,7 @@ def acme(sandbox_folder: Path, sandbox: SandboxClient, stack: Stack) -> Iterator
     resume(sandbox, stack)
 
 
-def test_dry_run_shows_files_and_makes_nothing(acme: Acme) -> None:
+def test_dry_run_shows_files_and_creates_nothing(acme: Acme) -> None:
     form = {**FORM, "unit": "pay", "name": f"tried-{TAIL}", "dry_run": True}
 
     run_id = acme.execute("create_service", **form)
@@ -216,7 +216,7 @@ def test_update_is_approved_merged_and_reported(acme: Acme) -> None:
     assert "replicaCount: 2 # scaled by hand in dev" in values
 
 
-def test_workflow_action_runs_it_in_the_repository(acme: Acme) -> None:
+def test_workflow_action_runs_its_workflow(acme: Acme) -> None:
     identifier = acme.create(f"redeployed-{TAIL}", "shop")
 
     run_id = acme.execute("redeploy_service", identifier, reason="a test")
@@ -227,11 +227,11 @@ def test_workflow_action_runs_it_in_the_repository(acme: Acme) -> None:
 
 
 def test_unhealthy_service_is_restarted_by_its_workflow(acme: Acme) -> None:
-    identifier = acme.create(f"ill-{TAIL}", "core")
-    # Nothing answers at its address, so the look at it finds it unhealthy.
+    identifier = acme.create(f"bad-{TAIL}", "core")
+    # No server answers at its address, so the health check finds it unhealthy.
     acme.sandbox.port.update_entity("service", identifier, {"health_status": "Degraded"})
 
-    wait_for("the restart", lambda: _redeployed(acme, "core", f"ill-{TAIL}") or None)
+    wait_for("the restart", lambda: _redeployed(acme, "core", f"bad-{TAIL}") or None)
     wait_for(
         "the finding",
         lambda: "restart" in str(acme.properties(identifier).get("health_detail")).lower() or None,

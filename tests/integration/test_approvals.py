@@ -1,7 +1,7 @@
-"""Day-2 operations behind an approval, end to end: Port, Kafka, Step Functions, a person, GitHub.
+"""Day-2 actions with approval, end to end: Port, Kafka, Step Functions, a person, GitHub.
 
-The state machine is the one of the stack, run by the sandbox's Step Functions; the times are those
-of a policy whose seconds are few.
+The state machine is that of the stack, run by the sandbox's Step Functions. The policy's time
+limits are a few seconds.
 """
 
 import json
@@ -27,7 +27,7 @@ pytestmark = [
 
 @pytest.fixture
 def world(sandbox: SandboxClient, stack: Stack, request: pytest.FixtureRequest) -> World:
-    """A service of the test's own, in Production."""
+    """Make a service for the test, in Production."""
     made = World(sandbox, stack, service_name(request))
     made.exists()
     return made
@@ -221,7 +221,7 @@ def test_create_is_proposed_after_its_approval(
 
 
 @pytest.mark.story
-def test_undecided_request_is_reminded_of_and_expires(world: World) -> None:
+def test_undecided_request_gets_a_reminder_and_expires(world: World) -> None:
     with world.asking(expires_after_seconds=12, remind_before_seconds=6):
         run_id = world.upscale()
         link = world.link(run_id)
@@ -289,8 +289,8 @@ def test_rest_api_answers_each_case_with_its_own_status(world: World) -> None:
     approve = {"decision": "APPROVE", "comment": "api", "change": request["change_hash"]}
 
     assert world.call(approval, approve, role=None).status_code == 403
-    nobody = world.call(approval, approve, role="somebody-else")
-    assert (nobody.status_code, nobody.json()["error"]) == (403, "NotAnApprover")
+    refused_person = world.call(approval, approve, role="other-person")
+    assert (refused_person.status_code, refused_person.json()["error"]) == (403, "NotAnApprover")
     missing = world.call("r_0000000000000009.1", approve)
     assert (missing.status_code, missing.json()["error"]) == (404, "RequestNotFound")
     unseen = {"decision": "APPROVE"}
@@ -298,7 +298,7 @@ def test_rest_api_answers_each_case_with_its_own_status(world: World) -> None:
         assert world.call(approval, broken).status_code == 400
     stale = world.call(approval, {**approve, "change": "0" * 64})
     assert (stale.status_code, stale.json()["error"]) == (409, "RequestClosed")
-    # The body's word on who decides is not asked for.
+    # The approver in the body is ignored.
     assert world.request_now(run_id)["status"] == "Pending"
 
     given = world.call(approval, approve)
@@ -416,7 +416,7 @@ def test_cancel_closes_the_open_pull_request(
     assert "had already ended" in again.stdout
 
 
-def test_unlock_frees_a_service_only_when_its_owner_is_gone(world: World) -> None:
+def test_unlock_frees_a_service_only_when_its_owner_has_ended(world: World) -> None:
     run_id = world.upscale()
     world.request(run_id)
 
@@ -426,7 +426,7 @@ def test_unlock_frees_a_service_only_when_its_owner_is_gone(world: World) -> Non
     assert run_id in refused.stdout
     assert "stays locked" in refused.stdout
     world.script("cancel", run_id)
-    # As if nobody had cleared up: the row is still there.
+    # The clean-up failed: the row is still there.
     world.sandbox.aws("dynamodb").put_item(
         TableName=world.outputs["tables"]["locks"],
         Item={
@@ -447,13 +447,13 @@ def test_resume_continues_at_the_failed_step(
 ) -> None:
     run_id = world.upscale()
     world.request(run_id)
-    # Not a passing failure: the token may not write.
+    # A permanent failure: the token may not write.
     fault = {"method": "POST", "path": "/api/graphql$", "times": 50, "status": 403}
     world.sandbox.sandbox("github", "POST", "faults", fault)
     try:
         world.decide(run_id, "APPROVE")
         label = wait_for(
-            "the run to be held",
+            "the run to be on hold",
             lambda: found if (found := world.sandbox.label(run_id)).startswith("On hold") else None,
         )
         wait_for("the failure", lambda: world.executions(run_id) == {run_id: "FAILED"} or None)
@@ -505,7 +505,7 @@ def test_pull_request_is_not_merged_after_a_later_push(
 ) -> None:
     run_id = world.upscale()
     shown = world.request(run_id)["change_hash"]
-    # Between the pull request and its merge GitHub fails, so that there is time to push.
+    # GitHub fails between the pull request and its merge, which leaves time to push.
     fault = {"method": "PUT", "path": "/merge", "times": 50, "status": 503}
     world.sandbox.sandbox("github", "POST", "faults", fault)
     try:
@@ -528,7 +528,7 @@ def test_pull_request_is_not_merged_after_a_later_push(
     assert "replicas: 2 " in text_of(world.sandbox, path, "main")
 
 
-def test_change_is_merged_after_the_review_that_is_required(world: World) -> None:
+def test_change_is_merged_after_its_required_review(world: World) -> None:
     services = world.sandbox.services
     services.get_branch("main").edit_protection(
         required_approving_review_count=1, enforce_admins=True
@@ -558,7 +558,7 @@ def _waits_to_merge(label: str) -> bool:
 
 
 def as_reviewer(sandbox: SandboxClient, number: int) -> Any:
-    """The pull request, as somebody else than its author sees it."""
+    """Return the pull request, as a reviewer who is not its author sees it."""
     token = sandbox.sandbox("github", "POST", "tokens", {"login": "devops"})["token"]
     client = Github(base_url=sandbox.env["GITHUB_API_URL"], auth=Auth.Token(token))
     return client.get_repo(sandbox.env["SERVICES_REPO"]).get_pull(number)
@@ -585,13 +585,13 @@ def test_redelivered_message_keeps_one_request(
     run_id = world.upscale()
     before = world.request(run_id)
     world.sandbox.sandbox("port", "POST", "redeliver", {"run_id": run_id})
-    # The same run, with another content.
+    # The same run with other content.
     published = world.sandbox.sandbox("port", "GET", f"messages?run_id={run_id}")["messages"]
     forged = json.loads([m["value"] for m in published if m["topic"].endswith(".runs")][-1])
     forged["payload"]["properties"] = {"step": 5}
     world.sandbox.sandbox("port", "POST", "publish", {"topic": "runs", "value": forged})
     other = world.sandbox.execute("upscale_service", {}, entity=world.service)
-    world.ended(other, "FAILURE")  # came after both, and is refused: the service is held
+    world.ended(other, "FAILURE")  # came after both and is refused: the service is locked
 
     assert world.request_now(run_id)["change_hash"] == before["change_hash"]
     assert world.sandbox.port.get_entity("approval_request", f"{run_id}.2") is None

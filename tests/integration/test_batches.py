@@ -26,13 +26,13 @@ RETRIES = {Mode.EXTERNAL: 10, Mode.MSK: 3}
 
 @dataclass
 class Batch:
-    """Ten runs that came in one batch, of which one fails whatever is tried.
+    """Ten runs of one batch, of which one always fails.
 
     Attributes:
-        world: the service that nine runs are about.
-        done: those nine.
-        poison: the other one.
-        logs: what the pages of the nine said once they had ended.
+        world: the service of nine runs.
+        done: these nine runs.
+        poison: the run that fails.
+        logs: the run pages of the nine, after they ended.
     """
 
     world: World
@@ -40,8 +40,8 @@ class Batch:
     poison: str
     logs: list[list[str]]
 
-    def mend(self) -> None:
-        """Take the cause away."""
+    def fix(self) -> None:
+        """Remove the cause."""
         self.world.sandbox.sandbox("github", "DELETE", "faults")
 
     def logs_now(self) -> list[list[str]]:
@@ -66,7 +66,7 @@ def batch(sandbox: SandboxClient, stack: Stack) -> Iterator[Batch]:
     for each in (world, bad):
         each.exists("Test")
     uuid = world.outputs["functions"]["upscale_service"]["event_source_mapping"]
-    # A window that never ends by itself: the ten come as one batch.
+    # The batch window does not end by itself, so the ten form one batch.
     window = {"BatchSize": 10, "MaximumBatchingWindowInSeconds": 300}
     set_mapping(sandbox, uuid, "Disabled", **window)
     fault = {"method": "GET", "path": f"/contents/apps/{bad.service}$", "times": 500}
@@ -86,7 +86,7 @@ def batch(sandbox: SandboxClient, stack: Stack) -> Iterator[Batch]:
         set_mapping(sandbox, uuid, "Enabled", BatchSize=1, MaximumBatchingWindowInSeconds=0)
 
 
-def test_batch_is_stored_as_its_mode_stores_it(batch: Batch, stack: Stack) -> None:
+def test_batch_is_stored_according_to_its_mode(batch: Batch, stack: Stack) -> None:
     key = batch.world.failed(batch.poison)
     assert key
     record = batch.world.record(key)
@@ -101,13 +101,13 @@ def test_batch_is_stored_as_its_mode_stores_it(batch: Batch, stack: Stack) -> No
     assert batch.world.announced(key)
 
 
-def test_done_records_are_carried_out_once(batch: Batch) -> None:
+def test_finished_records_are_carried_out_once(batch: Batch) -> None:
     for logs in batch.logs:
         assert logs.count("Dry run: nothing was changed.") == 1
     assert batch.world.sandbox.run(batch.poison)["status"] == "IN_PROGRESS"
 
 
-def test_replay_takes_only_the_failed_record(batch: Batch) -> None:
+def test_replay_repeats_only_the_failed_record(batch: Batch) -> None:
     world, key = batch.world, batch.world.failed(batch.poison)
     listed = world.script("replay", "list").stdout
     assert batch.poison in listed
@@ -116,7 +116,7 @@ def test_replay_takes_only_the_failed_record(batch: Batch) -> None:
     refused = world.script("replay", "run", batch.poison)
     assert refused.returncode == 1, refused.stdout
     assert "GitHub answered 403" in refused.stdout
-    batch.mend()
+    batch.fix()
     done = world.script("replay", "run", batch.poison)
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -128,7 +128,7 @@ def test_replay_takes_only_the_failed_record(batch: Batch) -> None:
 
 @contextmanager
 def wrong_password(sandbox: SandboxClient, name: str) -> Iterator[None]:
-    """Have a Kafka secret hold a password that the cluster does not know, for so long."""
+    """Store a wrong password in a Kafka secret for a while."""
     client = sandbox.aws("secretsmanager")
     before = client.get_secret_value(SecretId=name)
     wrong = json.dumps({**json.loads(before["SecretString"]), "password": "no longer right"})
@@ -136,7 +136,7 @@ def wrong_password(sandbox: SandboxClient, name: str) -> Iterator[None]:
     try:
         yield
     finally:
-        # The same version again, so that Terraform finds nothing to change afterwards.
+        # Restore the same version, so that Terraform finds no change afterwards.
         client.update_secret_version_stage(
             SecretId=name,
             VersionStage="AWSCURRENT",
@@ -146,7 +146,7 @@ def wrong_password(sandbox: SandboxClient, name: str) -> Iterator[None]:
 
 
 def counted_problems(world: World) -> list[str]:
-    """The functions whose mapping the sweep's log has counted as one with a problem."""
+    """Return the functions whose mapping the sweep's log counted as faulty."""
     group = world.outputs["functions"]["sweep_runs"]["log_group_name"]
     events = world.sandbox.aws("logs").filter_log_events(logGroupName=group)["events"]
     lines = [event["message"] for event in events if '"MappingProblem"' in event["message"]]

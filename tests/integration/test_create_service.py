@@ -1,6 +1,6 @@
 """Create a service, end to end: Port's REST API → Kafka → event source → Lambda → GitHub → Port.
 
-Each test runs with both Kafka modes, against the same code that is applied to AWS.
+Each test runs in both Kafka modes, with the Terraform code that is applied to AWS.
 """
 
 import base64
@@ -23,7 +23,7 @@ YAML = "# typed by hand\nlog:\n  level: info   # not debug\n"
 
 
 def form(name: str, **changes: Any) -> dict[str, Any]:
-    """What the form of *Create New Service* sends."""
+    """Return the input of *Create New Service*."""
     return {
         "service_name": name,
         "owner": "developer@acme.example",
@@ -55,7 +55,7 @@ def text_of(sandbox: SandboxClient, path: str, ref: str) -> str:
 
 
 def counters(sandbox: SandboxClient) -> dict[str, int]:
-    """What the mapping of create_service that is consuming has counted."""
+    """Return the counts of the consuming mapping of create_service."""
     mappings = sandbox.sandbox("aws", "GET", "event-source-mappings")["EventSourceMappings"]
     of_create = [m for m in mappings if m["FunctionArn"].endswith("-create_service:live")]
     counted: dict[str, int] = of_create[-1]["Counters"]
@@ -64,7 +64,7 @@ def counters(sandbox: SandboxClient) -> dict[str, int]:
 
 @pytest.fixture
 def name(stack: Stack, request: pytest.FixtureRequest) -> str:
-    """A service name of the test's own."""
+    """Make a service name for the test."""
     words = request.node.originalname.removeprefix("test_").split("_")[:4]
     return f"{'-'.join(words)}-{stack.mode}"[:63]
 
@@ -123,7 +123,7 @@ def test_closed_pull_request_fails_run_and_removes_entity(
 
 
 @pytest.mark.story
-def test_redelivered_message_does_nothing_twice(sandbox: SandboxClient, name: str) -> None:
+def test_redelivered_message_repeats_no_work(sandbox: SandboxClient, name: str) -> None:
     run_id = sandbox.execute("create_service", form(name))
     pull = pull_of(sandbox, run_id)
     before = counters(sandbox)["invoked"]
@@ -181,7 +181,7 @@ def test_junk_on_the_topic_is_skipped_and_the_next_run_succeeds(
         {"text": "this is not JSON"},
         {"text": '["an", "array"]'},
         {"text": '"a text"'},
-        {"value": {"resourceType": "run", "action": "somebody_elses"}},
+        {"value": {"resourceType": "run", "action": "foreign_action"}},
         {"value": {"headers": {}, "payload": {"action": {"invocationMethod": {"agent": True}}}}},
         {"value": {"resourceType": "run", "action": "create_service", "context": {}}},
     ):
@@ -190,7 +190,7 @@ def test_junk_on_the_topic_is_skipped_and_the_next_run_succeeds(
     run_id = sandbox.execute("create_service", form(name))
 
     sandbox.wait_for_link(run_id)
-    # Only the last of them passes the filter; the function skips it without a failure.
+    # Only the last record passes the filter, and the function skips it.
     invoked = before["invoked"] + 2
     after = wait_for(
         "both invocations",
@@ -252,7 +252,7 @@ def test_run_is_retried_later_after_a_long_rate_limit(
 def test_whole_record_is_stored_when_retries_are_used_up(
     sandbox: SandboxClient, stack: Stack, name: str
 ) -> None:
-    # A refusal that nobody's request is to blame for: the token may not write.
+    # An internal error: the token may not write.
     fault = {"method": "POST", "path": "/api/graphql$", "times": 50, "status": 403}
     sandbox.sandbox("github", "POST", "faults", fault)
     s3 = sandbox.aws("s3")
@@ -273,7 +273,7 @@ def test_whole_record_is_stored_when_retries_are_used_up(
     assert record["requestContext"]["condition"] == "RetryAttemptsExhausted"
     assert sandbox.label(run_id).startswith("On hold, reference 1-")
     assert sandbox.run(run_id)["status"] == "IN_PROGRESS"
-    # The partition goes on.
+    # The partition continues.
     other = sandbox.execute("create_service", form(f"after-{name}"[:63].rstrip("-")))
     sandbox.wait_for_link(other)
 
@@ -296,14 +296,14 @@ def test_paused_function_is_not_a_change_in_the_plan(sandbox: SandboxClient, sta
 
 
 def policies(sandbox: SandboxClient, role: str) -> list[dict[str, Any]]:
-    """The inline policies of a role."""
+    """Return the inline policies of a role."""
     iam = sandbox.aws("iam")
     names = iam.list_role_policies(RoleName=role)["PolicyNames"]
     return [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names]
 
 
 def calls_of(sandbox: SandboxClient, role: str) -> list[dict[str, Any]]:
-    """Every AWS call that was made with a role's credentials."""
+    """Return every AWS call with a role's credentials."""
     recorded = (sandbox.folder / "data" / "aws" / "aws-calls.jsonl").read_text().splitlines()
     calls: list[dict[str, Any]] = [json.loads(line) for line in recorded]
     return [call for call in calls if (call["role"] or "").endswith(f"/{role}")]
@@ -328,10 +328,10 @@ def test_create_service_policy_has_no_unused_statement(
 
     _, unused = check(calls_of(sandbox, role), policies(sandbox, role))
 
-    # In the network of an MSK cluster Lambda itself makes interfaces; no sandbox has a network.
+    # Lambda creates interfaces in an MSK cluster's network; the sandbox has no network.
     excused = {"EventSourceJoinNetwork"}
     if stack.mode is Mode.MSK:
-        # Used in the other mode, whose tests have every outage; only the source differs.
+        # The other mode's tests cover every outage; only the source differs.
         used_before = policies(sandbox, role.replace("slipway-msk-", "slipway-"))
         excused |= {s["Sid"] for document in used_before for s in document["Statement"]}
     assert {re.sub(r".*\((\w+)\)$", r"\1", statement) for statement in unused} <= excused

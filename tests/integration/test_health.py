@@ -1,6 +1,7 @@
 """A service becomes unhealthy: automation → remediation → catalogue, by the real topic.
 
-The cluster breaks services for real: each fault has one cure, so a repair that does nothing shows.
+The cluster really breaks services. Each fault has one cure, so the tests notice a repair without
+effect.
 """
 
 import hashlib
@@ -35,17 +36,17 @@ class Patient(World):
     """A service that runs in the cluster, and its catalogue entry."""
 
     def runs(self, environment: str = "Staging") -> None:
-        """Deploy the service, and have Slipway find it well."""
+        """Deploy the service, and let Slipway find it healthy."""
         self.exists(environment)
         wait_for("the deployment", lambda: self._in_cluster("state").get("health") == "Healthy")
         url = f"{self.sandbox.env['CLUSTER_URL']}/services/{self.service}/health"
         self.says(health_url=url, health_status="Healthy", sync_status="Synced")
 
     def says(self, **properties: Any) -> None:
-        """Write the catalogue entry, as somebody else than Slipway."""
+        """Write the catalogue entry, as another writer than Slipway."""
         self.sandbox.port.update_entity("service", self.service, properties)
 
-    def falls_ill(self, cure: str, **how: Any) -> None:
+    def becomes_unhealthy(self, cure: str, **how: Any) -> None:
         self._in_cluster("break", {"cure": cure, **how})
 
     def is_healed(self) -> None:
@@ -59,7 +60,7 @@ class Patient(World):
         return entity.properties if entity else {}
 
     def becomes(self, status: str, detail: str = "") -> dict[str, Any]:
-        """The catalogue entry, once it says so."""
+        """Wait until the catalogue entry has this status."""
 
         def said() -> dict[str, Any] | None:
             now = self.properties()
@@ -72,7 +73,7 @@ class Patient(World):
             raise AssertionError(f"{error}: {self.properties()} {self.looks()}") from error
 
     def row(self) -> dict[str, Any]:
-        """What Slipway remembers of the service."""
+        """Return Slipway's row of the service."""
         answer = self.sandbox.aws("dynamodb").get_item(
             TableName=self.outputs["tables"]["remediations"],
             Key={"service": {"S": f"service/{self.service}"}},
@@ -80,7 +81,7 @@ class Patient(World):
         return dict(json.loads(answer["Item"]["record"]["S"])) if "Item" in answer else {}
 
     def looks(self) -> dict[str, str]:
-        """Name → status of the executions that have looked after the service."""
+        """Return name → status of the service's remediation executions."""
         prefix = hashlib.sha256(f"service/{self.service}".encode()).hexdigest()[:32]
         pages = self.sandbox.aws("stepfunctions").get_paginator("list_executions")
         return {
@@ -91,7 +92,7 @@ class Patient(World):
         }
 
     def is_left_alone(self) -> dict[str, Any]:
-        """What Slipway remembers, once no execution is at work."""
+        """Return Slipway's row after the last execution has ended."""
 
         def idle() -> dict[str, Any] | None:
             row = self.row()
@@ -100,18 +101,18 @@ class Patient(World):
         return wait_for(f"the end of the check of {self.service}", idle)
 
     def history(self) -> list[dict[str, Any]]:
-        """The entity's changes as the audit log has them, oldest first."""
+        """Return the entity's changes from the audit log, oldest first."""
         params = {"blueprint": "service", "entity": self.service, "limit": 1000}
         answer = self.sandbox.port.request("GET", "/v1/audit-log", params=params)
         changes: list[dict[str, Any]] = answer["audits"][::-1]
         return changes
 
     def automation_runs(self) -> list[Run]:
-        """The runs of the automations that have published changes of the service."""
+        """Return the runs of the automations that published changes of the service."""
         topic = f"{self.sandbox.env['PORT_ORG_ID']}.runs"
         query = f"messages?topic={topic}&limit=2000"
         found = self.sandbox.sandbox("port", "GET", query)["messages"]
-        # Other tests publish what is not a message of Port.
+        # Other tests publish invalid messages.
         texts = [each["value"] for each in found if "automationRunId" in (each["value"] or "")]
         contexts = [json.loads(text).get("context", {}) for text in texts]
         return [
@@ -138,7 +139,7 @@ class Patient(World):
     def by_policy(
         self, *strategies: dict[str, Any], **changes: Any
     ) -> AbstractContextManager[None]:
-        """Have another remediation policy for a while."""
+        """Use another remediation policy for a while."""
 
         def change(document: dict[str, Any]) -> None:
             known = {"verify": QUICK, "settle": QUICK, "strategies": list(strategies)}
@@ -158,20 +159,20 @@ class Patient(World):
 
 @pytest.fixture
 def patient(sandbox: SandboxClient, stack: Stack, request: pytest.FixtureRequest) -> Patient:
-    """A service of the test's own, in Staging, that is well."""
+    """Make a healthy service for the test, in Staging."""
     made = Patient(sandbox, stack, service_name(request))
     made.runs()
     return made
 
 
-# -- the cures
+# -- successful repairs
 
 
 def test_degraded_service_is_restarted_once_and_healthy(
     patient: Patient,
 ) -> None:
     with patient.by_policy(RESTART, ROLL_BACK):
-        patient.falls_ill("restart", symptom="timeout")
+        patient.becomes_unhealthy("restart", symptom="timeout")
         now = patient.becomes("Healthy", "after: restart")
         row = patient.is_left_alone()
 
@@ -194,7 +195,7 @@ def test_bad_change_is_rolled_back_and_the_service_is_healthy(
     wait_for("the bad version", lambda: patient._in_cluster("state").get("commit") == bad)
 
     with patient.by_policy(RESTART, ROLL_BACK):
-        patient.falls_ill("roll_back")
+        patient.becomes_unhealthy("roll_back")
         patient.becomes("Healthy", "after: roll back")
         row = patient.is_left_alone()
 
@@ -205,15 +206,15 @@ def test_bad_change_is_rolled_back_and_the_service_is_healthy(
 
 def test_service_is_scaled_up_and_healthy(patient: Patient) -> None:
     with patient.by_policy(SCALE_UP):
-        patient.falls_ill("scale")
+        patient.becomes_unhealthy("scale")
         patient.becomes("Healthy", "after: scale up")
 
     assert "replicas: 3   # not more" in patient.text(f"apps/{patient.service}/common_values.yaml")
-    # The services repository's workflow has told the catalogue.
+    # The services repository's workflow has updated the catalogue.
     wait_for("the new number", lambda: patient.properties()["replicas"] == 3)
 
 
-# -- no cure
+# -- no repair helps
 
 
 @pytest.mark.story
@@ -221,7 +222,7 @@ def test_failed_remediation_escalates_with_every_attempt(
     patient: Patient,
 ) -> None:
     with patient.by_policy(RESTART, SCALE_UP):
-        patient.falls_ill("never")
+        patient.becomes_unhealthy("never")
         now = patient.becomes("Degraded", "No repair is left to try")
         patient.is_left_alone()
 
@@ -233,10 +234,10 @@ def test_failed_remediation_escalates_with_every_attempt(
         assert issue.html_url in alert["message"]
         assert now["health_detail"] in alert["message"]
 
-        # Ill again within the quiet time: the issue is brought up to date, nobody is told again.
+        # Unhealthy again within the quiet time: the issue is updated, without a notification.
         before = issue.body
         patient.says(health_status="Progressing")
-        wait_for("the second look", lambda: len(patient.looks()) == 2)
+        wait_for("the second check", lambda: len(patient.looks()) == 2)
         patient.becomes("Degraded", "No repair is left to try")
         patient.is_left_alone()
 
@@ -258,7 +259,7 @@ def test_remediation_respects_the_lock_of_an_open_pull_request(
         link = patient.sandbox.wait_for_link(run_id)
 
     with patient.by_policy(ROLL_BACK, SCALE_UP):
-        patient.falls_ill("scale")
+        patient.becomes_unhealthy("scale")
         patient.becomes("Degraded", "another change of the service is in progress")
 
     assert f"pull request #{link.rpartition('/')[2]}" in patient.properties()["health_detail"]
@@ -288,14 +289,14 @@ def test_scaling_is_refused_while_a_repair_has_the_lock(
 
 @pytest.fixture
 def in_production(sandbox: SandboxClient, stack: Stack, request: pytest.FixtureRequest) -> Patient:
-    """A service in Production, where people must agree to repairs."""
+    """Make a service in Production, where repairs need an approval."""
     made = Patient(sandbox, stack, service_name(request))
     made.runs("Production")
     return made
 
 
 def request_of(patient: Patient) -> str:
-    """The id of the open request for approval of the repair."""
+    """Return the id of the open approval request of the repair."""
 
     def asked() -> str | None:
         name = patient.row().get("execution")
@@ -308,7 +309,7 @@ def request_of(patient: Patient) -> str:
 @pytest.mark.story
 def test_service_in_production_is_repaired_after_approval(in_production: Patient) -> None:
     with in_production.by_policy(RESTART):
-        in_production.falls_ill("restart")
+        in_production.becomes_unhealthy("restart")
         execution = request_of(in_production)
         assert in_production.restarts() == 0
         request = in_production.request_now(execution)
@@ -328,7 +329,7 @@ def test_repair_escalates_when_it_is_declined_by_link(
     in_production: Patient,
 ) -> None:
     with in_production.by_policy(RESTART):
-        in_production.falls_ill("restart")
+        in_production.becomes_unhealthy("restart")
         execution = request_of(in_production)
         link = in_production.link(in_production.service)
         shown = requests.get(link, timeout=300).text
@@ -348,7 +349,7 @@ def test_repair_escalates_after_its_request_expires(
 ) -> None:
     short = in_production.asking(expires_after_seconds=10, remind_before_seconds=5)
     with in_production.by_policy(RESTART), short:
-        in_production.falls_ill("restart")
+        in_production.becomes_unhealthy("restart")
 
         now = in_production.becomes("Degraded", "expired")
 
@@ -399,8 +400,8 @@ def test_thousand_changes_in_a_second_start_one_remediation(
     patient: Patient,
 ) -> None:
     with patient.by_policy(RESTART):
-        patient.falls_ill("restart")
-        wait_for("the look", patient.looks)
+        patient.becomes_unhealthy("restart")
+        wait_for("the check", patient.looks)
         record = patient.history()[-1]
         begin = datetime.now(UTC)
         for number in range(1000):
@@ -413,7 +414,7 @@ def test_thousand_changes_in_a_second_start_one_remediation(
 
     row = patient.is_left_alone()
     assert patient.restarts() == 1
-    # One look costs far more than ten records, so this holds on a slow machine, too.
+    # A check costs far more than ten records, so this is true on a slow machine too.
     assert row["number"] < 100
 
 
@@ -421,21 +422,21 @@ def test_records_of_own_repair_writes_start_nothing(
     patient: Patient,
 ) -> None:
     with patient.by_policy(RESTART):
-        patient.falls_ill("restart")
+        patient.becomes_unhealthy("restart")
         patient.becomes("Healthy", "after: restart")
         row = patient.is_left_alone()
         written = patient.history()
         ids = [e["diff"]["after"]["properties"].get("health_check_id") for e in written]
         own = [new for old, new in pairwise([None, *ids]) if new is not None and new != old]
         assert len(own) >= 5
-        # A last record that is certain to be read after all of them.
+        # This record is certainly read after all others.
         patient.says(health_status="Progressing")
-        wait_for("the next look", lambda: patient.row()["number"] == row["number"] + 1)
+        wait_for("the next check", lambda: patient.row()["number"] == row["number"] + 1)
         patient.becomes("Healthy", "health check passes")
         patient.is_left_alone()
 
     assert patient.row()["number"] == row["number"] + 1
-    # Whatever was written after it is of that one look, and of nobody else.
+    # Everything written after it comes from that one remediation.
     assert {name.partition(".")[0] for name in own} == {min(patient.looks())}
 
 
@@ -463,7 +464,7 @@ def test_repair_is_reported_after_a_port_outage(
     patient: Patient,
 ) -> None:
     with patient.by_policy(RESTART):
-        patient.falls_ill("restart")
+        patient.becomes_unhealthy("restart")
         wait_for("the repair", lambda: patient.restarts() == 1)
         fault = {
             "method": "PATCH",
@@ -481,7 +482,7 @@ def test_repair_is_reported_after_a_port_outage(
     assert patient.restarts() == 1
 
 
-# -- the automation, and what else subscribes to changes
+# -- the automation, and other subscribers to changes
 
 
 def test_automation_run_is_ended_when_its_change_was_read(patient: Patient) -> None:
@@ -506,7 +507,7 @@ def test_team_subscription_starts_once_for_each_change(
     arn = patient.outputs["remediation_machine_arn"].rpartition(":")[0] + f":{TEAM_MACHINE}"
     states = patient.sandbox.aws("stepfunctions")
 
-    def told() -> list[dict[str, Any]]:
+    def started() -> list[dict[str, Any]]:
         found = states.list_executions(stateMachineArn=arn, maxResults=1000)["executions"]
         inputs = [
             json.loads(states.describe_execution(executionArn=each["executionArn"])["input"])
@@ -514,28 +515,28 @@ def test_team_subscription_starts_once_for_each_change(
         ]
         return [each for each in inputs if each["entity"] == patient.service]
 
-    before = len(told())
+    before = len(started())
     patient.says(replicas=7)
-    wait_for("the team's machine", lambda: len(told()) == before + 1)
-    patient.says(owner="somebody@acme.example")
+    wait_for("the team's machine", lambda: len(started()) == before + 1)
+    patient.says(owner="other@acme.example")
     patient.says(replicas=8)
-    wait_for("the team's machine again", lambda: len(told()) == before + 2)
+    wait_for("the team's machine again", lambda: len(started()) == before + 2)
 
-    assert {each["subscription"] for each in told()} == {"scaling-log"}
+    assert {each["subscription"] for each in started()} == {"scaling-log"}
 
 
 def test_change_is_handled_after_its_execution_was_stopped(
     patient: Patient,
 ) -> None:
     with patient.by_policy({**RESTART, "wait_seconds": 600}):
-        patient.falls_ill("restart")
+        patient.becomes_unhealthy("restart")
 
         def repaired() -> bool:
             attempts = patient.row().get("state", {}).get("attempts")
             return bool(attempts and attempts[0]["outcome"])
 
         wait_for("the repair", repaired)
-        # Somebody says something new meanwhile: nobody has looked at that yet.
+        # Another writer changes the status at the same time; no execution has checked that yet.
         patient.says(health_status="Progressing")
         known = patient.row()["known"]
         wait_for("the change", lambda: patient.row()["changes"] > known)

@@ -1,4 +1,4 @@
-"""scripts/install from a release's folders: from nothing to the first pull request, interrupted."""
+"""`scripts/install` from a release's folders to the first pull request, with interruptions."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from tests import person
 from tests.integration.conftest import SandboxClient, run_sandbox
 
 pytestmark = pytest.mark.integration
-# What a release's archive holds of the repository, as far as scripts/install needs it.
+# The parts of a release's archive that scripts/install needs.
 RELEASED = (
     "build", "catalog", "port", "requirements", "scripts", "services-repo", "shared", "terraform",
     ".python-version",
@@ -45,7 +45,7 @@ class Operator:
 
     @property
     def commands(self) -> Path:
-        """What Terraform was started with."""
+        """Return the arguments with which Terraform was started."""
         return self.home / "commands"
 
     def environment(self) -> dict[str, str]:
@@ -62,7 +62,7 @@ class Operator:
             "PORT_CLIENT_ID": env["PORT_CLIENT_ID"],
             "PORT_CLIENT_SECRET": env["PORT_CLIENT_SECRET"],
             "GITHUB_TOKEN": env["GITHUB_TOKEN"],
-            # The sandbox's brokers ask for no sign-in.
+            # The sandbox's brokers need no authentication.
             "KAFKA_USERNAME": "",
         }
 
@@ -92,7 +92,7 @@ approvals.audit = {{ mode = "GOVERNANCE", retention_days = 1 }}
 """)
 
     def install(self, **stops: signal.Signals) -> int:
-        """Run scripts/install, and send a signal when it says a word of the stops."""
+        """Run scripts/install, and send a signal when its output contains one of the stops."""
         with subprocess.Popen(
             [
                 *("sh", self.release / "scripts" / "install", "--yes", "--no-browser"),
@@ -125,14 +125,14 @@ approvals.audit = {{ mode = "GOVERNANCE", retention_days = 1 }}
 def operator(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Operator]:
-    """An operator with an empty repository, the files of a release and no installation."""
+    """Make an operator with an empty repository, a release's files and no installation."""
     home = tmp_path_factory.mktemp("operator")
     release = home / "release"
     release.mkdir()
     for name in RELEASED:
         place = ROOT / name
         (shutil.copytree if place.is_dir() else shutil.copy)(place, release / name)
-    # Made by `scripts/setup operate` in 13 s.
+    # `scripts/setup operate` would create it in 13 s.
     (release / ".venv").symlink_to(ROOT / ".venv")
     program, log = home / "bin" / "terraform", home / "commands"
     program.parent.mkdir()
@@ -189,7 +189,7 @@ def test_no_secret_is_on_disk_or_in_a_command(operator: Operator) -> None:
     assert "apply" in operator.commands.read_text()
 
 
-def test_key_of_the_app_is_kept_in_one_secret(operator: Operator) -> None:
+def test_app_key_is_stored_in_one_secret(operator: Operator) -> None:
     listed = operator.sandbox.aws("secretsmanager").list_secrets()["SecretList"]
 
     assert "slipway/install-github" not in [each["Name"] for each in listed]

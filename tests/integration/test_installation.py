@@ -1,4 +1,4 @@
-"""What an installation is checked for, and how Slipway signs in to GitHub."""
+"""Checks of an installation, and how Slipway signs in to GitHub."""
 
 import json
 import shlex

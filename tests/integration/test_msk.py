@@ -1,4 +1,4 @@
-"""What only a cluster of one's own needs: its topics."""
+"""What only an own cluster needs: its topics."""
 
 import subprocess
 

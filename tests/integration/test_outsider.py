@@ -1,4 +1,4 @@
-"""Attacks by an outsider that take a whole sandbox; the others are in `tests/attacks/`."""
+"""Attacks by an outsider that need a whole sandbox; the others are in `tests/attacks/`."""
 
 import pytest
 import requests

@@ -1,4 +1,4 @@
-"""The story in the portal's pages, by people in their browsers: what they see, and see change."""
+"""The story in the portal's pages: what people see and do in their browsers."""
 
 import re
 
@@ -18,23 +18,23 @@ pytestmark = [
     pytest.mark.story,
     pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True),
 ]
-# What a function, a workflow or a probe may take.
+# The time limit of a function, a workflow or a probe.
 SOON = 600_000
 
 
 def says(portal: Portal, text: str) -> None:
-    """Wait until the details of the open run say so."""
+    """Wait until the details of the open run contain a text."""
     details = portal.page.get_by_role("region", name="Details")
     expect(details).to_contain_text(text, timeout=SOON)
 
 
 def succeeds(portal: Portal) -> None:
-    """Wait for the end of the open run."""
+    """Wait until the open run has succeeded."""
     expect(portal.field("Status").locator('[data-color="green"]')).to_be_visible(timeout=SOON)
 
 
 def card(portal: Portal, run_id: str) -> Locator:
-    """A run's request on the page of the approvals."""
+    """Find a run's request on the approvals page."""
     link = portal.page.locator(f'a[href$="{run_id}.1"]')
     return portal.page.get_by_role("article").filter(has=link)
 
@@ -109,7 +109,7 @@ def test_change_is_approved_only_by_a_listed_approver(
     assert pull.merged
 
 
-def test_open_page_shows_a_remediation_live(
+def test_open_page_updates_during_a_remediation(
     visit: Visit, sandbox: SandboxClient, stack: Stack, request: pytest.FixtureRequest
 ) -> None:
     patient = Patient(sandbox, stack, service_name(request))
@@ -117,11 +117,11 @@ def test_open_page_shows_a_remediation_live(
     portal = visit(DEVELOPER, f"/services?q={patient.service}")
     row = portal.row(patient.service)
     expect(row).to_contain_text("Healthy")
-    # A page that is loaded again would not know this any more.
+    # A reload of the page would lose this value.
     portal.page.evaluate("window.since = 'the beginning'")
 
     with patient.by_policy(RESTART):
-        patient.falls_ill("restart", symptom="timeout")
+        patient.becomes_unhealthy("restart", symptom="timeout")
         expect(row).to_contain_text("Degraded", timeout=SOON)
         expect(row).to_contain_text("Healthy", timeout=SOON)
         patient.is_left_alone()

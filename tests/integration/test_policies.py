@@ -1,4 +1,4 @@
-"""What was done in all the tests before, held against the policies under which it was done."""
+"""Check all calls of the earlier tests against the policies that were in force."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from tests.integration.test_create_service import calls_of, policies
 from tests.leaks import leaks
 from tests.tools.iam import check
 
-# After the other files, by its name: their tests are what is looked at.
+# Runs after the other files, by its name, because it checks their calls.
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True),
@@ -49,7 +49,7 @@ def test_every_function_stays_within_its_policy(
 
 
 def test_every_policy_statement_is_needed(sandbox: SandboxClient, stack: Stack) -> None:
-    # Functions share code, and so statements: each must be needed by one of those that have it.
+    # Functions share code and so statements: at least one function must need each statement.
     granted: set[str] = set()
     needless: dict[str, set[str]] = {}
     for name, function in stack.outputs()["functions"].items():
@@ -65,7 +65,7 @@ def test_every_policy_statement_is_needed(sandbox: SandboxClient, stack: Stack) 
 def test_probe_function_only_writes_logs_and_traces(sandbox: SandboxClient, stack: Stack) -> None:
     role = stack.outputs()["functions"]["probe_health"]["role_name"]
 
-    # Traces are sampled: whether one of its calls was traced is chance.
+    # Traces are sampled, so a call may or may not be traced.
     assert {call["service"] for call in calls_of(sandbox, role)} - {"xray"} == {"logs"}
 
 
@@ -83,13 +83,13 @@ def test_state_machine_does_only_what_its_policy_allows(
     assert violations == []
 
 
-# Errors of any operation, which models leave out, and those that S3's model does not have:
+# Errors of any operation, which models omit, and errors that S3's model lacks:
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 ANY_ERROR = {"AccessDenied", "AccessDeniedException", "ValidationException", "PreconditionFailed"}
 
 
 @pytest.mark.story
-def test_recorded_calls_are_as_aws_models_them(sandbox: SandboxClient, stack: Stack) -> None:
+def test_recorded_calls_match_awss_models(sandbox: SandboxClient, stack: Stack) -> None:
     session: Any = botocore.session.get_session()  # its stubs have no codes of errors
     recorded = (sandbox.folder / "data" / "aws" / "aws-calls.jsonl").read_text()
     calls = [json.loads(line) for line in recorded.splitlines()]
@@ -107,7 +107,7 @@ def test_recorded_calls_are_as_aws_models_them(sandbox: SandboxClient, stack: St
         ):
             if call[part] is not None:
                 found = faults(call[part], shape, part, is_left_out)
-                # boto3 drops what its models do not know, so that nothing depends on it.
+                # boto3 drops what its models do not know.
                 known = [f for f in found if part != "answer" or not f.endswith("is not known")]
                 odd |= {f"{name} {fault}" for fault in known}
 
@@ -117,7 +117,7 @@ def test_recorded_calls_are_as_aws_models_them(sandbox: SandboxClient, stack: St
 
 @pytest.mark.story
 @pytest.mark.parametrize("prefix", ["aws/lambda", "held"])
-def test_sweep_is_told_that_a_failed_record_is_gone(
+def test_sweep_gets_404_for_a_removed_failed_record(
     sandbox: SandboxClient, stack: Stack, prefix: str
 ) -> None:
     role = (
@@ -133,7 +133,7 @@ def test_sweep_is_told_that_a_failed_record_is_gone(
         aws_session_token=session["SessionToken"],
     )
 
-    # Without the right to list there, S3 says 403: as if the record were there.
+    # Without permission to list, S3 answers 403, as if the record existed.
     with pytest.raises(storage.exceptions.NoSuchKey):
         storage.get_object(Bucket=stack.outputs()["records_bucket"], Key=f"{prefix}/gone.json")
 
@@ -148,12 +148,12 @@ def test_no_secret_is_written_anywhere(sandbox: SandboxClient, stack: Stack) -> 
 
     assert {place: leak for place, leak in found.items() if leak} == {}
     assert {"Port's client secret", "links", "kafka"} <= {name.split(":")[0] for name in secrets}
-    # It has looked where there was something to be found.
+    # The search covered places that contain output.
     assert {place.split(" ")[0] for place in places} == {"log", "file", "state", "run", "pull"}
 
 
 def stored_secrets(sandbox: SandboxClient) -> Iterator[tuple[str, str]]:
-    """What is in Secrets Manager, name by name, without names of users."""
+    """Return the values in Secrets Manager by name, without user names."""
     yield "Port's client secret", sandbox.env["PORT_CLIENT_SECRET"]
     client = sandbox.aws("secretsmanager")
     for listed in client.list_secrets()["SecretList"]:
@@ -165,7 +165,7 @@ def stored_secrets(sandbox: SandboxClient) -> Iterator[tuple[str, str]]:
 
 
 def written(sandbox: SandboxClient) -> Iterator[tuple[str, str]]:
-    """Where anybody reads what the stack or the sandbox has written in the whole session."""
+    """Yield all output of the stack and the sandbox in this session that people can read."""
     logs = sandbox.aws("logs")
     for page in logs.get_paginator("describe_log_groups").paginate():
         for group in page["logGroups"]:

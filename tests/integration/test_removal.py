@@ -1,4 +1,4 @@
-"""The stack comes, stays as it is, and goes without a trace. After the others, by its name."""
+"""The stack is applied, does not drift, and is destroyed completely. Runs last, by its name."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ import pytest
 from scripts.apply_sandbox import Mode, Stack, StackError
 from tests.integration.conftest import SandboxClient
 
-# Of the mode that makes most: a cluster and a network, too.
+# The mode that creates most resources: also a cluster and a network.
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.parametrize("stack", [Mode.MSK], indirect=True),
@@ -16,7 +16,7 @@ PREFIX = "slipway-msk"
 
 
 def listed(sandbox: SandboxClient) -> Iterator[str]:
-    """Names of what the account holds, each with its service."""
+    """Return the names of the account's resources, each with its service."""
     aws = sandbox.aws
     yield from (f"lambda {f['FunctionName']}" for f in _pages(aws("lambda"), "list_functions"))
     layers = aws("lambda").list_layer_versions(LayerName=PREFIX)["LayerVersions"]
@@ -57,12 +57,12 @@ def _pages(client, operation: str) -> Iterator:  # type: ignore[no-untyped-def,t
 
 
 def own(sandbox: SandboxClient) -> set[str]:
-    """The services that hold something of this installation."""
+    """Return the services that have resources of this installation."""
     return {name.partition(" ")[0] for name in listed(sandbox) if PREFIX in name}
 
 
 def versions(sandbox: SandboxClient, bucket: str) -> dict[str, object]:
-    """What an apply changes of each function, and of the policy."""
+    """Return what an apply changes of each function, and of the policy."""
     pages = sandbox.aws("lambda").get_paginator("list_functions").paginate()
     found = {
         function["FunctionName"]: (function["RevisionId"], function.get("Environment"))

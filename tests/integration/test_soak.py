@@ -1,4 +1,4 @@
-"""A small soak: the same code as `make soak`, with what makes no server restart."""
+"""A small soak: the code of `make soak`, without faults that restart a server."""
 
 from pathlib import Path
 

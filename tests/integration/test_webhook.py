@@ -1,4 +1,4 @@
-"""The story without Kafka: Port sends signed requests, and the sweep rings for what is lost."""
+"""The story without Kafka: Port sends signed requests, and the sweep recovers lost ones."""
 
 import json
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ def sweeper(sandbox: SandboxClient, stack: Stack) -> Iterator[Sweeper]:
 
 @pytest.fixture
 def world(sandbox: SandboxClient, stack: Stack, request: pytest.FixtureRequest) -> World:
-    """A service of the test's own, in Production."""
+    """Make a service for the test, in Production."""
     made = World(sandbox, stack, service_name(request).removeprefix("test_"))
     made.exists()
     return made
@@ -37,7 +37,7 @@ def world(sandbox: SandboxClient, stack: Stack, request: pytest.FixtureRequest) 
 
 @contextmanager
 def unreachable(world: World) -> Iterator[None]:
-    """Nothing takes Port's requests."""
+    """Reject Port's requests."""
     functions = world.sandbox.aws("lambda")
     name = world.outputs["functions"]["receive_webhook"]["function_name"]
     functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
@@ -49,7 +49,7 @@ def unreachable(world: World) -> Iterator[None]:
 
 @contextmanager
 def repeated_at_once(world: World, function: str) -> Iterator[None]:
-    """SQS delivers what fails again at once, and not after six minutes."""
+    """Let SQS deliver failures again at once, not after six minutes."""
     queues, url = world.sandbox.aws("sqs"), world.outputs["queues"][function]["url"]
     names = ["VisibilityTimeout"]
     before = queues.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
@@ -60,7 +60,7 @@ def repeated_at_once(world: World, function: str) -> Iterator[None]:
         queues.set_queue_attributes(QueueUrl=url, Attributes=before)
 
 
-def test_create_story_plays_by_webhook(world: World) -> None:
+def test_create_story_completes_by_webhook(world: World) -> None:
     name = f"{world.service}-new"
     run_id = world.sandbox.execute("create_service", form(name))
 
@@ -73,7 +73,7 @@ def test_create_story_plays_by_webhook(world: World) -> None:
     assert entity.properties["replicas"] == 2
 
 
-def test_approval_story_plays_by_webhook(world: World) -> None:
+def test_approval_story_completes_by_webhook(world: World) -> None:
     run_id = world.upscale()
     world.request(run_id)
 
@@ -83,7 +83,7 @@ def test_approval_story_plays_by_webhook(world: World) -> None:
     world.ended(run_id, "SUCCESS")
 
 
-def test_end_of_a_run_is_told_by_webhook(world: World) -> None:
+def test_run_end_is_notified_by_webhook(world: World) -> None:
     run_id = world.delete()
     world.request(run_id)
 
@@ -109,7 +109,9 @@ def test_change_of_an_entity_arrives_in_its_queue(world: World) -> None:
     wait_for("the end of the automation's run", ended)
 
 
-def test_run_is_rung_for_when_port_saw_an_error(world: World, sweeper: Sweeper) -> None:
+def test_run_is_carried_out_by_doorbell_when_port_saw_an_error(
+    world: World, sweeper: Sweeper
+) -> None:
     with unreachable(world):
         run_id = world.upscale()
 
@@ -126,7 +128,7 @@ def test_run_is_rung_for_when_port_saw_an_error(world: World, sweeper: Sweeper) 
     wait_for("the doorbell's effect", rung)
 
 
-def test_message_that_fails_is_replayed(world: World, sweeper: Sweeper) -> None:
+def test_failed_message_is_replayed(world: World, sweeper: Sweeper) -> None:
     with (
         repeated_at_once(world, "upscale_service"),
         world.policy(lambda document: document.pop("default")),
@@ -156,7 +158,7 @@ def test_message_that_fails_is_replayed(world: World, sweeper: Sweeper) -> None:
     "function",
     ["receive_webhook", "create_service", "upscale_service", "approval", "health_checker"],
 )
-def test_zz_function_did_what_its_policy_allows(
+def test_zz_function_stays_within_its_policy(
     sandbox: SandboxClient, stack: Stack, function: str
 ) -> None:
     role = stack.outputs()["functions"][function]["role_name"]

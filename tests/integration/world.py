@@ -26,7 +26,7 @@ VALUES = "# by hand\nreplicas: 2   # not more\nimage: {tag: '1.0'}\n"
 
 
 class World:
-    """One service in the sandbox, and what people do with it."""
+    """One service in the sandbox, and the actions of people on it."""
 
     def __init__(self, sandbox: SandboxClient, stack: Stack, service: str) -> None:
         self.sandbox = sandbox
@@ -36,7 +36,7 @@ class World:
         self.prefix = functions["sweep_runs"]["function_name"].removesuffix("-sweep_runs")
 
     def commit(self, message: str, files: dict[str, str | None], branch: str = "main") -> str:
-        """Change files on a branch, as somebody who pushes."""
+        """Push a commit that changes files on a branch."""
         repository = self.sandbox.services
         reference = repository.get_git_ref(f"heads/{branch}")
         head = repository.get_git_commit(reference.object.sha)
@@ -52,7 +52,7 @@ class World:
         return commit.sha
 
     def exists(self, environment: str = "Production") -> None:
-        """Make the service as a merged create would have left it."""
+        """Create the service as a merged create leaves it."""
         folder = f"apps/{self.service}"
         data = {
             "identifier": self.service,
@@ -81,7 +81,7 @@ class World:
         self.sandbox.port.upsert_entity("service", body)
 
     def text(self, path: str, branch: str = "main") -> str:
-        """A file of the services repository."""
+        """Read a file of the services repository."""
         file = self.sandbox.services.get_contents(path, ref=branch)
         assert not isinstance(file, list)
         return file.decoded_content.decode()
@@ -94,7 +94,7 @@ class World:
         return self.sandbox.execute("delete_service", inputs, entity=self.service)
 
     def request(self, run_id: str, ask: int = 1) -> dict[str, Any]:
-        """The request's entity, once the run waits for it."""
+        """Return the request's entity when the run waits for it."""
         identifier = f"{run_id}.{ask}"
 
         def waiting() -> dict[str, Any] | None:
@@ -115,8 +115,8 @@ class World:
     def decide(
         self, run_id: str, verdict: str, person: str = DEVOPS, comment: str = "", ask: int = 1
     ) -> dict[str, Any]:
-        """Decide in Port; returns the ended run of *Decide Approval*."""
-        # As Port's form fills it in when it opens.
+        """Decide in Port; return the ended run of *Decide Approval*."""
+        # Port's form fills this in when it opens.
         shown = self.request_now(run_id, ask)["change_hash"]
         inputs = {"decision": verdict, "change": shown} | ({"comment": comment} if comment else {})
         decision = self.sandbox.execute(
@@ -144,7 +144,7 @@ class World:
         return list(self.sandbox.services.get_pulls(state="all", head=head))
 
     def lock(self) -> str | None:
-        """Who holds the service."""
+        """Return the lock owner of the service."""
         table = self.outputs["tables"]["locks"]
         answer = self.sandbox.aws("dynamodb").get_item(
             TableName=table, Key={"service": {"S": f"service/{self.service}"}}
@@ -164,12 +164,12 @@ class World:
         ]
 
     def emails(self, run_id: str) -> list[dict[str, Any]]:
-        """The e-mails about a run, oldest first."""
+        """Return the e-mails about a run, oldest first."""
         found = self.sandbox.sandbox("aws", "GET", "emails")
         return [email for email in found if run_id in email["message"]]
 
     def link(self, run_id: str) -> str:
-        """The approver's personal link."""
+        """Return the approver's personal link."""
 
         def mailed() -> str | None:
             for email in self.emails(run_id):
@@ -180,7 +180,7 @@ class World:
         return wait_for("the e-mail", mailed)
 
     def executions(self, run_id: str) -> dict[str, str]:
-        """Name → status of the run's executions."""
+        """Return name → status of the run's executions."""
         answer = self.sandbox.aws("stepfunctions").list_executions(
             stateMachineArn=self.outputs["approval_machine_arn"]
         )
@@ -193,11 +193,11 @@ class World:
     def policy(
         self, change: Callable[[dict[str, Any]], None], name: str = "policy"
     ) -> AbstractContextManager[None]:
-        """Have another policy for a while."""
+        """Use another policy for a while."""
         return Installation(self.sandbox.env, self.outputs).policy(change, name)
 
     def asking(self, **changes: Any) -> Any:
-        """A policy whose approvals are different, for everything."""
+        """Use a policy with other approvals for all actions."""
 
         def change(document: dict[str, Any]) -> None:
             rules = [r for r in document["rules"] if r["approval"]]
@@ -245,26 +245,26 @@ class World:
         return Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
 
     def keys(self, prefix: str) -> list[str]:
-        """The keys of the records under a prefix."""
+        """Return the keys of the records under a prefix."""
         storage, bucket = self.sandbox.aws("s3"), self.outputs["records_bucket"]
         listed = storage.list_objects_v2(Bucket=bucket, Prefix=prefix)
         return [item["Key"] for item in listed.get("Contents", [])]
 
     def record(self, key: str) -> dict[str, Any]:
-        """A record of the records bucket."""
+        """Return a record of the records bucket."""
         storage, bucket = self.sandbox.aws("s3"), self.outputs["records_bucket"]
         found: dict[str, Any] = json.load(storage.get_object(Bucket=bucket, Key=key)["Body"])
         return found
 
     def failed(self, what: str) -> str | None:
-        """The key of a failed record in which a text occurs."""
+        """Return the key of a failed record that contains a text."""
         for key in self.keys("aws/lambda/"):
             if what in base64_values(self.record(key)):
                 return key
         return None
 
     def announced(self, key: str) -> bool:
-        """Whether the queue has a notice of a record."""
+        """Whether the queue has a message about a record."""
         queue = self.sandbox.aws("sqs")
         url = self.outputs["failed_records_queue"]["url"]
         messages = []
@@ -278,7 +278,7 @@ class World:
         return any(key.rpartition("-")[2] in message["Body"] for message in messages)
 
     def script(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Use an operator's command."""
+        """Run an operator's command."""
         path, *arguments = command
         env_file = str(self.sandbox.folder / "env")
         options = ["--name-prefix", self.prefix, "--env-file", env_file]
@@ -292,7 +292,7 @@ class World:
 
 
 def base64_values(record: dict[str, Any]) -> str:
-    """The values of a failed record, decoded."""
+    """Return the decoded values of a failed record."""
     payload = (
         json.loads(record["payload"]) if isinstance(record["payload"], str) else record["payload"]
     )
@@ -301,7 +301,7 @@ def base64_values(record: dict[str, Any]) -> str:
 
 
 def service_name(request: pytest.FixtureRequest) -> str:
-    """A name that tells which test it belongs to."""
+    """Make a name that contains its test's name."""
     words = request.node.originalname.removeprefix("test_").split("_")[:5]
-    # The tail keeps parameters, and runs of the tests in a sandbox that stays up, apart.
+    # The suffix separates parameters, and test runs in a sandbox that continues to run.
     return "-".join([*(word[:9] for word in words), secrets.token_hex(3)])

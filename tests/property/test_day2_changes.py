@@ -1,4 +1,4 @@
-"""Day-2 changes: whatever the files hold, only what was asked for changes, or a person is told."""
+"""A day-2 change of any files changes only what was requested, or ends with an error."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ FOLDER = "apps/shop"
 LIMITS = {"min": 1, "max": 20, "max_step": 5, "default_step": 1}
 PORT_DATA = '{"identifier": "shop", "blueprint": "service", "environment": "Test"}'
 
-# Without halves of surrogate pairs, which no file of UTF-8 text can hold.
+# Without lone surrogates, which UTF-8 text cannot contain.
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | texts,
@@ -32,13 +32,13 @@ json_values = st.recursive(
 
 
 def with_replicas(seed: int) -> str:
-    """A values file as people write it, with `replicas` as its first key."""
+    """Draw a values file as people write it, with `replicas` as its first key."""
     file = make_values_file(seed, 3)
     return "".join([file.head, "replicas: 2\n", *file.entries, file.tail])
 
 
 def assert_only_digits_differ(old: str, new: str) -> None:
-    """What stands between the longest common start and the longest common end is digits."""
+    """Check that only digits differ between the longest common start and end."""
     shorter = min(len(old), len(new))
     start = next((i for i in range(shorter) if old[i] != new[i]), shorter)
     left = shorter - start
@@ -75,7 +75,7 @@ port_data = (
 def planned(
     action: str, inputs: Mapping[str, Any], files: Mapping[str, str], dependents: Sequence[str] = ()
 ) -> FilePlan | WorkflowPlan | NothingToDo:
-    """What a request on the service `shop` would change."""
+    """Plan a request on the service `shop`."""
     request = Request(
         run_id="r_0123456789abcdef", action=action, entity="shop", inputs=dict(inputs)
     )

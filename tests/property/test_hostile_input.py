@@ -1,4 +1,4 @@
-"""Whatever comes from outside: never a crash, never a path outside, never live markup."""
+"""Untrusted input causes no crash, no path outside the folder and no live markup."""
 
 import contextlib
 import html
@@ -36,7 +36,7 @@ messages = st.recursive(
     lambda inner: st.dictionaries(st.sampled_from(KEYS), inner, max_size=6),
     max_leaves=30,
 )
-# JSON as it may come over the wire, which Python and JavaScript would write differently.
+# JSON as it may arrive, which Python and JavaScript would write differently.
 RAW_LEAVES = [
     "1e-7", "0.000001", "1E400", "-0", "-0.0", "1.0", "1e2", "12345678901234567890123", "9" * 5000,
     '"\\ud800"', '"\\ud83d\\ude00"', '"\\u2028"', '"\\u00e9"', '"é"', '"\\/"', '"\\u007f"',
@@ -72,7 +72,7 @@ def test_record_is_decoded_as_json_or_foreign(raw: bytes) -> None:
         record = KafkaRecord({"value": base64.b64encode(raw).decode()}, "org.runs-0", 0)
         assert repr(json.loads(record.text)) == repr(
             record.value
-        )  # NaN is no equal of itself, its name is
+        )  # NaN does not equal itself, but its name does
 
 
 @given(st.dictionaries(st.text(), json_values, max_size=5))
@@ -107,7 +107,7 @@ def test_signed_json_text_verifies_only_when_unchanged(text: str, other: str) ->
 
 
 def tokens(text: str) -> str:
-    """A JSON text without the differences that serialising it anew takes away."""
+    """Return a JSON text without differences that disappear when it is serialised again."""
     return repr(json.loads(text, parse_int=lambda n: ("n", n), parse_float=lambda n: ("n", n)))
 
 

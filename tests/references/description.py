@@ -1,4 +1,4 @@
-"""Holds exchanges to an OpenAPI description: routes, parameters, bodies, statuses."""
+"""Check exchanges against an OpenAPI description: routes, parameters, bodies, statuses."""
 
 import json
 import re
@@ -55,7 +55,7 @@ class Description:
         for node in (document, *general.values()):
             _translate(node)
         for name in composed:
-            # Its users may add properties, so only they could be closed.
+            # A schema of a composition stays open, because its users add properties.
             schema = document["components"]["schemas"][name]
             for each in (schema, *schema.get("anyOf", [])):
                 if each.get("additionalProperties") is False:
@@ -71,17 +71,17 @@ class Description:
             for path, item in self._document["paths"].items()
             for route in (Route(method.upper(), path) for method in item.keys() & set(_METHODS))
         }
-        # A literal part goes before a parameter, also one that takes several parts.
+        # A literal part takes precedence over a parameter, also over one with several parts.
         order = {route: (route.path.count("{"), -route.path.count("/")) for route in found}
         return dict(sorted(found.items(), key=lambda each: order[each[0]]))
 
     @property
     def routes(self) -> set[Route]:
-        """All operations."""
+        """Return all operations."""
         return set(self._patterns)
 
     def route(self, method: str, path: str) -> Route | None:
-        """The operation of a path without its query; None if there is none."""
+        """Return the operation of a path without its query, or None."""
         fitting = (
             route
             for route, pattern in self._patterns.items()
@@ -90,10 +90,10 @@ class Description:
         return next(fitting, None)
 
     def faults(self, exchange: Exchange, path: str) -> Iterator[str]:
-        """Find what of an exchange is not as described.
+        """Find the faults of an exchange.
 
         Args:
-            exchange: what was sent and answered.
+            exchange: the request and its answer.
             path: the request's path below the description's server.
         """
         route = self.route(exchange.method, path)
@@ -109,7 +109,7 @@ class Description:
             yield f"{route}: {fault}"
 
     def check(self, schema: str, value: Any) -> Iterator[str]:
-        """Find what of a value is not as a schema of the components says."""
+        """Find the faults of a value by a schema of the components."""
         yield from self._check(schema, self._document["components"]["schemas"][schema], value)
 
     def _operation(self, route: Route) -> Json:
@@ -244,7 +244,7 @@ def _translate(node: Any, *, part: bool = False) -> None:
 
 
 def _composed(node: Any, *, part: bool = False) -> Iterator[str]:
-    """Find the schemas that hold together with others (`allOf`), by name."""
+    """Find the schemas that are combined with others (`allOf`), by name."""
     if isinstance(node, list):
         for each in node:
             yield from _composed(each, part=part)
@@ -256,7 +256,7 @@ def _composed(node: Any, *, part: bool = False) -> Iterator[str]:
 
 
 def _told(error: ValidationError) -> Iterator[str]:
-    """Put an error into words; of a choice, what is wrong with the alternative that fits best."""
+    """Describe an error; for a choice, describe the alternative that fits best."""
     alternatives: dict[Any, list[ValidationError]] = {}
     for each in error.context or ():
         alternatives.setdefault(each.schema_path[0], []).append(each)
@@ -269,6 +269,6 @@ def _told(error: ValidationError) -> Iterator[str]:
 
 
 def _distance(errors: list[ValidationError]) -> tuple[bool, int]:
-    """Order alternatives: a value of another type is the farthest from a schema."""
+    """Rank alternatives: a value of another type is the farthest from a schema."""
     other = any(each.validator == "type" and not each.relative_path for each in errors)
     return other, len(errors)

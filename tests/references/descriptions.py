@@ -1,4 +1,4 @@
-"""GitHub's and Port's descriptions, as the tests hold exchanges to them."""
+"""Read GitHub's and Port's descriptions for the check of exchanges."""
 
 import json
 import subprocess
@@ -21,7 +21,7 @@ _GITHUB_GENERAL = (401, 403, 404, 422, 429)
 
 @cache
 def github() -> Description:
-    """GitHub's OpenAPI description, corrected where GitHub's own pages say otherwise."""
+    """Read GitHub's OpenAPI description, corrected where GitHub's own pages differ."""
     document = json.loads((_installed() / "openapi.json").read_text())
     _correct(document)
     error = {"$ref": "#/components/schemas/basic-error"}
@@ -30,14 +30,14 @@ def github() -> Description:
 
 @cache
 def github_graphql() -> graphql.GraphQLSchema:
-    """GitHub's GraphQL schema."""
+    """Read GitHub's GraphQL schema."""
     text = (_installed() / "schema.graphql").read_text()
     return graphql.build_schema(text, assume_valid=True, assume_valid_sdl=True, no_location=True)
 
 
 @cache
 def port() -> Description:
-    """Our description of the routes of Port's API that Slipway uses."""
+    """Read our description of the routes of Port's API that Slipway uses."""
     document: Json = {"openapi": "3.1.0", "paths": {}, "components": {}}
     reader = YAML(typ="safe")
     for file in sorted(_PORT.glob("*.yaml")):
@@ -45,7 +45,7 @@ def port() -> Description:
         document["paths"] |= part.get("paths", {})
         for kind, named in part.get("components", {}).items():
             document["components"].setdefault(kind, {}).update(named)
-    # YAML's aliases are one object in two places, and each is changed in place.
+    # A YAML alias is one object in two places, and both would be changed in place.
     document = json.loads(json.dumps(document))
     refusal = {"$ref": "#/components/schemas/refusal"}
     return Description(document, {status: dict(refusal) for status in (401, 413, 429)})
@@ -58,9 +58,9 @@ def _installed() -> Path:
 
 
 def _correct(document: Json) -> None:
-    """Widen what the description has narrower than GitHub's pages, which are named."""
+    """Extend the description where GitHub's pages (named below) allow more."""
     schemas = document["components"]["schemas"]
-    # The status stands in the body of each refusal, as in that of a basic error.
+    # The body of each error contains the status, as in a basic error.
     for error in (
         schemas["validation-error"],
         schemas["validation-error-simple"],
@@ -69,7 +69,7 @@ def _correct(document: Json) -> None:
         error["properties"].setdefault("status", {"type": "string"})
     # A range, as `>=2026-01-01`: https://docs.github.com/rest/actions/workflow-runs
     del document["components"]["parameters"]["created"]["schema"]["format"]
-    # A rule of a branch is a rule together with its ruleset (`allOf`), so neither is all of it.
+    # A branch rule combines a rule and its ruleset (`allOf`), so neither is complete alone.
     for name in (name for name in schemas if name.startswith("repository-rule-")):
         schemas[name].setdefault("additionalProperties", True)
     # Null for a label without a description: https://docs.github.com/rest/issues/labels
@@ -78,7 +78,7 @@ def _correct(document: Json) -> None:
 
 
 def _inline(document: Json) -> Iterator[Json]:
-    """The schemas of refusals that one operation alone has."""
+    """Return the schemas of errors that only one operation has."""
     for item in document["paths"].values():
         for operation in item.values():
             responses = operation.get("responses", {}) if isinstance(operation, dict) else {}

@@ -1,4 +1,4 @@
-"""Records what is sent to a server and what it answers, above the network."""
+"""Record requests and answers of a server, above the network."""
 
 import io
 import urllib.request

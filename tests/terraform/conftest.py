@@ -1,4 +1,4 @@
-"""Plans of the stack that name all that AWS would make: terraform/references."""
+"""Plan the stack so that the plan names everything that AWS would create."""
 
 import json
 import os
@@ -20,7 +20,7 @@ Plan = dict[str, Any]
 
 @pytest.fixture(scope="session")
 def plans() -> dict[str, Plan]:
-    """The name of a run in terraform/references → its plan as JSON."""
+    """Plan each run in terraform/references; return its plan as JSON by name."""
     terraform: list[str | Path] = [ROOT / "scripts" / "terraform", "-chdir=terraform"]
     init = ["init", "-backend=false", "-input=false", "-lockfile=readonly"]
     run([*terraform, *init, "-test-directory=references"])
@@ -51,7 +51,7 @@ VALID = b'{"result": "OK", "diagnostics": []}'
 
 
 class Aws(BaseHTTPRequestHandler):
-    """Answers what a plan without refresh asks.
+    """Answers the requests of a plan without refresh.
 
     That is the account, whether a definition is valid, and which release is installed.
     """
@@ -71,7 +71,7 @@ class Aws(BaseHTTPRequestHandler):
         self.wfile.write(answers.get(operation, IDENTITY))
 
     def log_message(self, *args: Any) -> None:
-        """Keep the test's output short."""
+        """Keep the tests' output quiet."""
 
 
 @pytest.fixture(scope="session")
@@ -84,7 +84,7 @@ def aws() -> Iterator[str]:
 
 
 def planned(folder: Path, aws: str) -> list[dict[str, Any]]:
-    """What Terraform would change, by its own words."""
+    """Return the changes that Terraform plans."""
     environment = {
         **without_account(os.environ),
         "AWS_ACCESS_KEY_ID": "any",
@@ -94,7 +94,7 @@ def planned(folder: Path, aws: str) -> list[dict[str, Any]]:
         "AWS_EC2_METADATA_DISABLED": "true",
         "GOGC": "800",
     }
-    # The provider that other tests share has no credentials.
+    # The tests' common provider has no credentials.
     environment.pop("TF_REATTACH_PROVIDERS", None)
     terraform: list[str | Path] = [ROOT / "scripts" / "terraform", f"-chdir={folder}"]
     for command in (["init"], ["plan", "-refresh=false", "-lock=false", "-out=plan"]):

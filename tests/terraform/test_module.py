@@ -1,4 +1,4 @@
-"""The module in roots as users write them: several times, in two regions, with what they have."""
+"""The module in users' roots: several instances, two regions, existing resources."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from packaging.specifiers import SpecifierSet
 from tests.terraform.conftest import ROOT, STACK, planned
 from tests.terraform.test_side_by_side import NAMES
 
-# An account has these once for all regions; a bucket's name is unique in the world.
+# These are global in an account; a bucket's name is globally unique.
 ACCOUNT_WIDE = {"aws_cloudwatch_dashboard", "aws_iam_role", "aws_s3_bucket"}
 SETTINGS = {
     "artifacts_dir": str(STACK / "tests" / "artifacts"),
@@ -32,20 +32,20 @@ def root(folder: Path, **modules: dict[str, Any]) -> None:
 
 
 def names(changes: list[dict[str, Any]], module: str = "") -> list[tuple[str, str]]:
-    """Type and name of what a module makes."""
+    """Return type and name of the resources that a module creates."""
     return [
         (change["type"], change["change"]["after"][NAMES[change["type"]]])
         for change in changes
         if change["type"] in NAMES
         and change["address"].startswith(f"module.{module}")
-        # What is of one function is told apart by the function's name, which is among them.
+        # A function's resources differ by the function's name, which is included.
         and change["type"] not in {"aws_lambda_alias", "aws_lambda_permission"}
     ]
 
 
 @pytest.fixture(scope="module")
 def changes(tmp_path_factory: pytest.TempPathFactory, aws: str) -> list[dict[str, Any]]:
-    """Two installations in one account and region; one in another region has one more action."""
+    """Plan two installations in one region, and one with a further action in another region."""
     folder = tmp_path_factory.mktemp("root")
     service = folder / "catalog" / "service"
     shutil.copytree(ROOT / "catalog", folder / "catalog")
@@ -87,13 +87,13 @@ def test_second_region_is_named_in_policies_and_addresses(changes: list[dict[str
     text = json.dumps([change["change"]["after"] for change in other])
 
     assert "us-east-1" in text
-    # Port's own brokers are in Europe.
+    # Port's brokers are in Europe.
     assert "eu-west-1" not in text.replace("kafka.eu-west-1.amazonaws.com", "")
 
 
 @pytest.fixture(scope="module")
 def addresses(changes: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The plan with the shipped catalog, and that with one more action in it."""
+    """Return the addresses of the plan with the shipped catalog, and with one more action."""
     modules = {"before": 'module.slipway["first"].', "after": "module.other."}
     return {
         name: {
@@ -144,7 +144,7 @@ def test_region_without_arm64_is_refused(tmp_path: Path, aws: str) -> None:
 
 
 @pytest.mark.parametrize("file", sorted(STACK.glob("**/versions.tf")), ids=lambda f: f.parent.name)
-def test_module_accepts_a_consumer_with_provider_6(file: Path) -> None:
+def test_module_accepts_a_root_with_provider_6(file: Path) -> None:
     *_, constraint = re.findall(r' version = "(.*)"', file.read_text())
     accepted = SpecifierSet(constraint)
 
@@ -153,7 +153,7 @@ def test_module_accepts_a_consumer_with_provider_6(file: Path) -> None:
     assert "7.0.0" not in accepted
 
 
-def test_examples_have_the_lock_file_of_the_module() -> None:
+def test_examples_have_the_modules_lock_file() -> None:
     lock = (STACK / ".terraform.lock.hcl").read_text()
 
     assert {

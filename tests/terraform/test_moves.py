@@ -1,7 +1,7 @@
-"""An installation from before the shared modules keeps all that it has.
+"""An installation from before the shared modules keeps all its resources.
 
-A state with the addresses of then is planned with the code of now. `addresses.txt` lists them, each
-after the version of its type's schema.
+The current code plans a state with the old addresses. `addresses.txt` lists them, each after the
+version of its type's schema.
 """
 
 import json
@@ -18,7 +18,7 @@ PROVIDER = 'provider["registry.terraform.io/hashicorp/aws"]'
 
 
 def resource(line: str) -> dict[str, Any]:
-    """An entry of a state for a line of `addresses.txt`.
+    """Make a state entry for a line of `addresses.txt`.
 
     Tainted, because its attributes are not known: Terraform would replace it where it is.
     """
@@ -43,7 +43,7 @@ def resource(line: str) -> dict[str, Any]:
 
 
 def merged(resources: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One entry for all instances of a resource."""
+    """Combine all instances of a resource into one entry."""
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     for one in resources:
         key = (one.get("module"), one["type"], one["name"])
@@ -52,7 +52,7 @@ def merged(resources: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def test_installed_state_moves_without_a_destroy(tmp_path: Path, aws: str) -> None:
-    # Given a state with the addresses of before
+    # Given a state with the old addresses
     lines = ADDRESSES.read_text().splitlines()
     state = {
         "version": 4,
@@ -63,7 +63,7 @@ def test_installed_state_moves_without_a_destroy(tmp_path: Path, aws: str) -> No
         "resources": merged([resource(line) for line in lines]),
     }
     (tmp_path / "terraform.tfstate").write_text(json.dumps(state))
-    # And a root that calls the module with the same settings, for the actions of then
+    # And a root that calls the module with the same settings and the old actions
     catalog = tmp_path / "catalog"
     shutil.copytree(
         ROOT / "catalog", catalog, ignore=shutil.ignore_patterns("bucket", "restart_service")
@@ -90,7 +90,7 @@ def test_installed_state_moves_without_a_destroy(tmp_path: Path, aws: str) -> No
     # When it is planned
     changes = planned(tmp_path, aws)
 
-    # Then each of them has its place, except for the archives of code that are one now
+    # Then each resource keeps its place, except for code archives that are now one
     assert len(lines) > 200
     assert {
         change["address"]
@@ -100,7 +100,7 @@ def test_installed_state_moves_without_a_destroy(tmp_path: Path, aws: str) -> No
         f'module.slipway.aws_s3_object.artifact["{action}"]'
         for action in ("create_service", "delete_service", "downscale_service", "upscale_service")
     }
-    # And nothing is made that was there
+    # And no existing resource is created again
     made = {c["address"] for c in changes if c["change"]["actions"] == ["create"]}
     checker = {one for one in made if one.startswith("module.slipway.module.check_catalog.")}
     assert made - checker == {

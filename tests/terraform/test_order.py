@@ -1,4 +1,4 @@
-"""In which order an apply changes functions, event source mappings, the catalog and the policy."""
+"""The order in which an apply changes functions, event source mappings, catalog and policy."""
 
 import re
 import subprocess
@@ -18,7 +18,7 @@ MAPPING = "module.kafka_trigger.aws_lambda_event_source_mapping.this"
 
 
 def dependencies() -> dict[str, set[str]]:
-    """Each resource with those that it depends on directly."""
+    """Return each resource with its direct dependencies."""
     done = subprocess.run(
         [ROOT / "scripts/terraform", f"-chdir={ROOT / 'terraform'}", "graph"],
         capture_output=True,
@@ -45,18 +45,20 @@ def graph() -> dict[str, set[str]]:
     return dependencies()
 
 
-def test_functions_change_only_while_no_mapping_reads(graph: dict[str, set[str]]) -> None:
-    # The mode is replaced, so what depends on it is deleted before, or changed after.
+def test_functions_change_only_while_mappings_are_disabled(graph: dict[str, set[str]]) -> None:
+    # The mode is replaced, so its dependents are deleted before or changed after it.
     assert MODE in graph[FUNCTION]
     assert reaches(graph, MAPPING, FUNCTION)
 
 
 @pytest.mark.parametrize("changed", [FUNCTION, POLICY])
-def test_check_of_the_catalog_comes_before(changed: str, graph: dict[str, set[str]]) -> None:
+def test_catalog_check_precedes_functions_and_policy(
+    changed: str, graph: dict[str, set[str]]
+) -> None:
     assert reaches(graph, changed, CHECK)
 
 
-def test_check_of_the_catalog_needs_its_function_alone(graph: dict[str, set[str]]) -> None:
+def test_catalog_check_depends_only_on_its_function(graph: dict[str, set[str]]) -> None:
     assert reaches(graph, CHECK, CHECKER)
     assert reaches(graph, CHECK, CATALOG)
     assert not reaches(graph, CHECK, FUNCTION)

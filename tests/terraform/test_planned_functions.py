@@ -21,7 +21,7 @@ def test_plan_shows_each_action_with_its_own_resources(action: str, plans: dict[
     ]
 
 
-def test_plan_shows_who_calls_the_other_functions(plans: dict[str, Plan]) -> None:
+def test_plan_shows_the_callers_of_the_other_functions(plans: dict[str, Plan]) -> None:
     shown = {name: trigger for name, trigger, *_ in rows(plans["msk"])}
 
     assert {name: shown[f"second-{name}"] for name in ("check_catalog", "sweep_runs")} == {

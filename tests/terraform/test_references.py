@@ -1,4 +1,4 @@
-"""The plan, held against what AWS publishes: IAM's actions, and the language of state machines."""
+"""Check the plan against AWS's publications: IAM's actions, and the States Language."""
 
 import json
 import re
@@ -19,11 +19,11 @@ from tests.terraform.conftest import ROOT, Plan
 
 CFN_LINT = ROOT / "sandbox" / ".venv" / "bin" / "cfn-lint"
 
-# IAM is asked about a resource, though its reference names none: about the state machine of a task
-# token (https://github.com/aws/aws-cdk/pull/8486), and about `log-group::log-stream:`, as its
-# refusals say.
+# IAM checks a resource for these actions although its reference names none. It checks the state
+# machine of a task token (https://github.com/aws/aws-cdk/pull/8486), and `log-group::log-stream:`
+# (its error messages name it).
 BEYOND_THE_REFERENCE = {"states:SendTaskSuccess", "logs:DescribeLogGroups"}
-# Which keys every request has, and that of a function's code:
+# Keys of every request, and the key of a function's code:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-source-function-arn.html
 EVERYWHERE = {
@@ -36,7 +36,7 @@ EVERYWHERE = {
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement of any policy in a plan; a resource that only AWS knows is left out."""
+    """A policy statement in a plan, without resources that only AWS knows."""
 
     place: str
     sid: str
@@ -50,10 +50,10 @@ class Statement:
 
 @dataclass
 class Reference:
-    """What the Service Authorization Reference says of an action.
+    """An action's entry in the Service Authorization Reference.
 
     Attributes:
-        arns: what it can be done to, as ARNs with `${…}`; `*` for anything.
+        arns: its resources, as ARNs with `${…}`; `*` for any resource.
         keys: condition keys that its requests have.
     """
 
@@ -69,13 +69,13 @@ def statements(plan: Plan) -> Iterator[Statement]:
             continue
         for name in ("policy", "assume_role_policy"):
             text = (after or {}).get(name) or ""
-            if text.lstrip().startswith("{"):  # else it is what only AWS would say
+            if text.lstrip().startswith("{"):  # otherwise only AWS knows it
                 for statement in _listed(json.loads(text)["Statement"]):
                     yield _written(f"{place} {name}", statement)
 
 
 def _planned(place: str, statement: dict[str, Any]) -> Statement:
-    """A statement that is composed when its resources are there."""
+    """Return a statement that is composed when its resources exist."""
     return Statement(
         place,
         str(statement["sid"]),
@@ -102,7 +102,7 @@ def _listed(value: Any) -> list[Any]:
 
 @cache
 def references(action: str) -> list[Reference]:
-    """What is published of each action that a statement's may stand for."""
+    """Return the published entry of each action that a statement's action matches."""
     service, _, name = action.partition(":")
     if name.endswith("*"):
         known = get_actions_for_service(service)
@@ -118,18 +118,18 @@ def references(action: str) -> list[Reference]:
 
 
 def overlap(published: str, arn: str) -> bool:
-    """Whether an ARN as AWS publishes it and one of a policy can mean the same."""
+    """Whether an ARN that AWS publishes and one of a policy can match the same resource."""
     theirs, ours = glob(published).split(":", 5), arn.split(":", 5)
     return len(ours) == len(theirs) and all(map(_overlap, theirs, ours))
 
 
 def glob(published: str) -> str:
-    """A published name with `*` for each `${…}`; with a zero for a bucket, which has no slash."""
+    """Replace each `${…}` of a published name by `*`, or by a zero for a bucket (no slash)."""
     return re.sub(r"\$\{[^}]*\}", "*", published.replace("${BucketName}", "\0"))
 
 
 def _overlap(one: str, other: str) -> bool:
-    """Whether some text matches both, step by step through both at once."""
+    """Whether a text can match both patterns, step by step."""
     seen = {(0, 0)}
     ahead = [(0, 0)]
     while ahead:
@@ -154,7 +154,7 @@ def _overlap(one: str, other: str) -> bool:
 @pytest.fixture(scope="session")
 def granted(plans: dict[str, Plan]) -> list[Statement]:
     found = [statement for plan in plans.values() for statement in statements(plan)]
-    # Policies of functions, machines, event sources, buckets, queues and keys are there, and known.
+    # Policies of functions, machines, event sources, buckets, queues and keys are included.
     known = {statement.sid for statement in found if statement.resources}
     assert known > {"ReadSecrets", "TakeSteps", "EventSourceReadTopic", "OnlyByTls"}
     assert known > {"NoticesOfTheBucket", "LogsOfThisStack"}
@@ -173,7 +173,7 @@ def granted(plans: dict[str, Plan]) -> list[Statement]:
         ("arn:${Partition}:sns:${Region}:${Account}:${TopicName}", "arn:aws:sqs:r:1:q", False),
     ],
 )  # fmt: skip
-def test_arn_of_a_policy_is_compared_with_a_published_one(
+def test_policy_arn_is_compared_with_published_arns(
     pattern: str, resource: str, expected: bool
 ) -> None:
     assert overlap(pattern, resource) is expected
@@ -223,11 +223,11 @@ def test_every_action_of_a_policy_fits_a_resource(granted: list[Statement]) -> N
 
 
 def fits(reference: Reference, resource: str) -> bool:
-    """Whether the action can be limited to the resource; `*` is no limit."""
+    """Whether the action can be limited to the resource; `*` is not a limit."""
     return any(overlap(arn, resource) for arn in reference.arns - {"*"})
 
 
-def test_every_condition_key_of_a_policy_is_of_its_action(granted: list[Statement]) -> None:
+def test_every_condition_key_of_a_policy_fits_its_action(granted: list[Statement]) -> None:
     odd = [
         (str(statement), action, key)
         for statement in granted
@@ -243,7 +243,7 @@ def test_every_condition_key_of_a_policy_is_of_its_action(granted: list[Statemen
     assert odd == []
 
 
-def test_cfn_lint_judges_state_machines(tmp_path: Path) -> None:
+def test_cfn_lint_finds_a_fault_in_a_state_machine(tmp_path: Path) -> None:
     right = {"StartAt": "A", "States": {"A": {"Type": "Pass", "End": True}}}
     astray = {**right, "StartAt": "Nowhere"}
     odd = {**right, "States": {"A": {"Type": "Pass", "Retry": [], "End": True}}}
@@ -253,7 +253,7 @@ def test_cfn_lint_judges_state_machines(tmp_path: Path) -> None:
     assert {place.split("/")[1] for place, _ in found} == {"Astray", "Odd"}
 
 
-def test_state_machines_are_as_cfn_lint_has_them(plans: dict[str, Plan], tmp_path: Path) -> None:
+def test_state_machines_pass_cfn_lint(plans: dict[str, Plan], tmp_path: Path) -> None:
     machines = {
         f"{run}{change['address'].split('.')[1].title().replace('_', '')}": json.loads(
             change["change"]["after"]["definition"]
@@ -268,7 +268,7 @@ def test_state_machines_are_as_cfn_lint_has_them(plans: dict[str, Plan], tmp_pat
 
 
 def linted(machines: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
-    """What cfn-lint says of definitions of state machines, each with its place."""
+    """Return cfn-lint's findings in definitions of state machines, each with its place."""
     role = "arn:aws:iam::111122223333:role/any"
     template = {
         "Resources": {
@@ -281,7 +281,7 @@ def linted(machines: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
     }
     file = folder / "template.json"
     file.write_text(json.dumps(template))
-    # Its exit status says what it found, too.
+    # Its exit status also depends on its findings.
     command: list[str | Path] = [CFN_LINT, "--format", "json", "--regions", "eu-west-1", "--", file]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert not ended.stderr, ended.stderr
@@ -291,7 +291,7 @@ def linted(machines: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
     ]
 
 
-# Of what no sandbox makes, texts that AWS limits: type → operation, and its parameters.
+# Types that no sandbox creates → the operation and the parameters that AWS limits.
 NOT_IN_THE_SANDBOX: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {
     "aws_mskconnect_connector": (
         "kafkaconnect:CreateConnector",
@@ -328,7 +328,7 @@ NOT_IN_THE_SANDBOX: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, An
 }
 
 
-def test_texts_of_what_no_sandbox_makes_are_allowed(plans: dict[str, Plan]) -> None:
+def test_values_unknown_to_the_sandbox_fit_awss_models(plans: dict[str, Plan]) -> None:
     session = botocore.session.get_session()
     seen, odd = set(), []
     for change in (change for plan in plans.values() for change in plan["resource_changes"]):

@@ -1,4 +1,4 @@
-"""A release's module knows from which releases it cannot be applied."""
+"""A release's module refuses to upgrade releases that it does not support."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ RELEASE = {"version": "0.3.1", "previous": "0.2", "too_old": ["0.1"]}
 
 @pytest.fixture
 def release(tmp_path: Path) -> Path:
-    """A root that calls the module as release 0.3.1 has it."""
+    """Make a root that calls the module of release 0.3.1."""
     skip = shutil.ignore_patterns(".terraform", "tests")
     shutil.copytree(STACK, tmp_path / "terraform", ignore=skip)
     shutil.copytree(STACK.parent / "catalog", tmp_path / "catalog")
@@ -26,7 +26,7 @@ def release(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("installed", [None, "0.2.0"])
-def test_release_is_applied_first_or_over_the_one_before(
+def test_release_is_applied_first_or_over_its_predecessor(
     release: Path, aws: str, monkeypatch: pytest.MonkeyPatch, installed: str | None
 ) -> None:
     monkeypatch.setattr(Aws, "installed", installed)

@@ -1,4 +1,4 @@
-"""The settings that the docs show: whoever copies them has an approver for each change."""
+"""The settings in the docs require an approver for each change."""
 
 import json
 import os
@@ -23,7 +23,7 @@ def policy_of(changes: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def without_approver(policy: Mapping[str, Any], catalog: Path) -> Iterator[tuple[str, str]]:
-    """Each action and environment whose runs could never be approved."""
+    """Return each action and environment whose runs could never be approved."""
     for kind in load_catalog(read_folder(catalog)).kinds.values():
         environments = environments_of(kind)
         assert environments
@@ -44,7 +44,7 @@ def without_approver(policy: Mapping[str, Any], catalog: Path) -> Iterator[tuple
 
 @pytest.fixture(scope="module")
 def acme(tmp_path_factory: pytest.TempPathFactory, aws: str) -> dict[str, Any]:
-    """The policy of the sample in docs/adapt.md, with that page's catalog."""
+    """Return the sample's policy in docs/adapt.md, with that page's catalog."""
     folder = tmp_path_factory.mktemp("root")
     page = (ROOT / "docs" / "adapt.md").read_text()
     (sample,) = (one for one in re.findall(r"```hcl\n(.*?)```", page, re.DOTALL) if "github" in one)

@@ -1,4 +1,4 @@
-"""Two installations in one account: whatever has a name there has that of its installation."""
+"""Two installations in one account: every name contains that of its installation."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +11,7 @@ from tests.terraform.conftest import Plan
 # The names of terraform/references.
 PREFIXES = {"hosted": "first", "msk": "second"}
 
-# Type → the attribute that AWS tells its resources apart by, in an account and region.
+# Type → the attribute that identifies its resources in an account and region.
 NAMES = {
     "aws_api_gateway_rest_api": "name",
     "aws_appautoscaling_policy": "name",
@@ -40,7 +40,7 @@ NAMES = {
     "aws_wafv2_web_acl": "name",
     "aws_xray_group": "group_name",
 }
-# Types that have no name, or one within something of the same installation.
+# Types without a name, or with one inside a resource of the same installation.
 NAMELESS = {
     "aws_api_gateway_deployment",
     "aws_api_gateway_integration",
@@ -86,21 +86,21 @@ NAMELESS = {
 
 
 def made(plan: Plan) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Type, address and attributes of what a plan makes."""
+    """Return type, address and attributes of the resources that a plan creates."""
     for change in plan["resource_changes"]:
         if change["mode"] == "managed":
             yield change["type"], change["address"], change["change"]["after"]
 
 
-def test_plans_make_only_what_is_judged_here(plans: dict[str, Plan]) -> None:
+def test_plans_create_only_types_with_a_name_check(plans: dict[str, Plan]) -> None:
     types = {kind for plan in plans.values() for kind, *_ in made(plan)}
 
-    # A setting of the whole account is not among them.
+    # The types do not include account-wide settings.
     assert types - set(NAMES) - NAMELESS == set()
 
 
 @pytest.mark.parametrize("run", PREFIXES)
-def test_every_name_has_that_of_its_installation(plans: dict[str, Plan], run: str) -> None:
+def test_every_name_contains_the_installation_name(plans: dict[str, Plan], run: str) -> None:
     shared = [
         (address, after[NAMES[kind]])
         for kind, address, after in made(plans[run])
@@ -111,7 +111,7 @@ def test_every_name_has_that_of_its_installation(plans: dict[str, Plan], run: st
 
 
 @pytest.mark.parametrize("run", PREFIXES)
-def test_consumer_groups_are_of_one_installation(plans: dict[str, Plan], run: str) -> None:
+def test_consumer_groups_belong_to_one_installation(plans: dict[str, Plan], run: str) -> None:
     groups = [
         config["consumer_group_id"]
         for kind, _, after in made(plans[run])
@@ -125,8 +125,8 @@ def test_consumer_groups_are_of_one_installation(plans: dict[str, Plan], run: st
 
 
 @pytest.mark.parametrize("run", PREFIXES)
-def test_alarms_see_one_installation(plans: dict[str, Plan], run: str) -> None:
-    """AWS's metrics are told apart by a dimension, those of functions by their namespace."""
+def test_alarms_watch_one_installation(plans: dict[str, Plan], run: str) -> None:
+    """A dimension separates AWS's metrics; a namespace separates those of functions."""
     alarms = {
         address: [*(after["dimensions"] or {}).values()]
         + [query["expression"] for query in after["metric_query"]]
@@ -149,7 +149,7 @@ def test_functions_write_metrics_of_one_installation(plans: dict[str, Plan], run
         for kind, _, after in made(plans[run])
         if kind == "aws_lambda_function"
         for environment in after["environment"]
-        if "variables" in environment  # else a value in it is known only after the apply
+        if "variables" in environment  # otherwise a value in it is known only after the apply
     ]
 
     assert namespaces

@@ -1,8 +1,8 @@
-"""What the stack's variables accept and refuse: a table, judged by the real Terraform.
+"""Values that the stack's variables accept and refuse, checked by Terraform.
 
 A row of `tests/terraform/variables` is one rule of `terraform/variables*.tf`. Each value is passed
-to `terraform/tests/inputs`, which has the stack's variables and nothing else. Terraform plans all
-of them at once and names the line of each value that it refuses.
+to `terraform/tests/inputs`, which contains only the stack's variables. Terraform plans all of them
+at once and names the line of each value that it refuses.
 """
 
 import json
@@ -50,7 +50,7 @@ CASES = [
     for is_refused, values in ((False, rule.accepted), (True, rule.refused))
     for value in values
 ]  # fmt: skip
-# Variables whose rules look at each other's values.
+# Variables whose rules read each other's values.
 TOGETHER = (
     {"approvals", "catalog_dir"},
     {"artifacts_dir", "functions", "sweep"},
@@ -71,7 +71,7 @@ def with_related(names: Iterable[str]) -> set[str]:
 
 
 def calls_of(cases: Iterable[Case]) -> list[dict[str, tuple[Any, Case | None]]]:
-    """Lay the cases out as few calls: a variable has one value in each.
+    """Group the cases into few calls: a variable has one value in each.
 
     Returns:
         Calls of the module: variable → value and the case that it belongs to.
@@ -91,12 +91,12 @@ def calls_of(cases: Iterable[Case]) -> list[dict[str, tuple[Any, Case | None]]]:
 
 
 def written(value: Any) -> str:
-    """JSON for Terraform, which reads templates in its strings."""
+    """Write JSON for Terraform, which evaluates templates in its strings."""
     return json.dumps(value).replace("${", "$${").replace("%{", "%%{")
 
 
 def judge(cases: Sequence[Case], folder: Path) -> set[tuple[str, int]]:
-    """Have Terraform plan all cases, and note in each what it says of it.
+    """Let Terraform plan all cases, and record its result in each.
 
     Returns:
         File and line of each rule that refused something.
@@ -143,8 +143,8 @@ def terraform(folder: Path, *arguments: str, may_fail: bool = False) -> str:
 @pytest.fixture(scope="module")
 def rules_that_refused(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, int]]:
     folder = tmp_path_factory.mktemp("variables")
-    # Rules that read a second variable are judged in the plan, which Terraform makes only of
-    # what it found valid.
+    # Rules that read a second variable run in the plan, which Terraform makes only for valid
+    # values.
     return judge(CASES, folder) | judge([case for case in CASES if not case.messages], folder)
 
 
@@ -176,7 +176,7 @@ def test_every_rule_refuses_a_value(rules_that_refused: set[tuple[str, int]]) ->
     assert there - rules_that_refused == set()
 
 
-def test_inputs_are_the_variables_of_the_stack() -> None:
+def test_test_inputs_equal_the_stack_variables() -> None:
     linked = {link.name: link.resolve() for link in (STACK / "tests" / "inputs").glob("*.tf")}
 
     assert {name for name, file in linked.items() if file != STACK / name} == {"main.tf"}

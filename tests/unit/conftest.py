@@ -1,4 +1,4 @@
-"""What unit tests share: AWS by moto, and a run's message."""
+"""Shared by unit tests: AWS by moto, and a run's message."""
 
 import base64
 import json
@@ -57,7 +57,7 @@ ENVIRONMENT = {
     "REMEDIATION_POLICY_KEY": "policy/remediation.json",
     "ALERTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:alerts",
     "SWEEP_LIMITS": '{"never_received": 900, "report": 1800, "held": 259200}',
-    # Whatever imports a command switches them off in the whole process.
+    # An import of a command switches them off in the whole process.
     "POWERTOOLS_METRICS_DISABLED": "false",
 }
 TABLES = {
@@ -101,14 +101,14 @@ POLICY: dict[str, Any] = {
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An empty AWS account with Slipway's tables, bucket, secrets and state machine."""
+    """Provide an empty AWS account with Slipway's tables, bucket, secrets and state machine."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     config.load.cache_clear()
     config._current_secrets.cache_clear()
-    # Only botocore calls AWS: thousands of patterns for `requests` would slow each HTTP call down.
+    # Only botocore calls AWS; moto's patterns for `requests` would slow each HTTP call.
     monkeypatch.setattr("moto.core.models.RESPONSES_METHODS", [])
-    # A session of boto3 that stays has read botocore's descriptions of services: half the time.
+    # A shared boto3 session reads botocore's service models once, which halves the time.
     with mock_aws(config={"core": {"reset_boto3_session": False}}):
         _make_account_again()
         monkeypatch.setattr(catalogs, "load_catalog", _load_once)
@@ -118,7 +118,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     config._current_secrets.cache_clear()
 
 
-# What moto's backends keep of an account that was just made: service, region, attribute.
+# The state that moto's backends keep of a new account: service, region, attribute.
 _MADE = (
     ("dynamodb", "eu-west-1", "tables"),
     ("s3", "aws", "buckets"),
@@ -129,7 +129,7 @@ _MADE = (
 
 @cache
 def _account() -> dict[str, tuple[Any, Any]]:
-    """Service → its backend, and what `make_account` made in it; called once, in an empty moto."""
+    """Return each service's backend and its state in a new account; runs once, in an empty moto."""
     make_account()
     found = {}
     for service, region, attribute in _MADE:
@@ -141,7 +141,7 @@ def _account() -> dict[str, tuple[Any, Any]]:
 
 
 def _make_account_again() -> None:
-    """Give moto's backends copies of an account, which takes a fifth of making one."""
+    """Give moto's backends copies of an account, in a fifth of the time of a new one."""
     made = _account()
     for service, region, attribute in _MADE:
         before, things = made[service]
@@ -153,12 +153,12 @@ def _make_account_again() -> None:
 
 
 def backend(service: str, region: str = "eu-west-1") -> Any:
-    """What moto keeps of a service."""
-    return get_backend(service)[ACCOUNT][region]  # type: ignore[call-overload]  # no literal
+    """Return moto's backend of a service."""
+    return get_backend(service)[ACCOUNT][region]  # type: ignore[call-overload]  # not a literal
 
 
 def make_account() -> None:
-    """What Terraform makes: tables, buckets with a policy, state machines and topics."""
+    """Create Terraform's tables, buckets with a policy, state machines and topics."""
     for table, key in TABLES.items():
         sparse = INDEXES.get(table, ())
         indexes: Any = {"GlobalSecondaryIndexes": [index(*sparse)]} if sparse else {}
@@ -189,13 +189,13 @@ def make_account() -> None:
 
 
 def keys(*names: str) -> Any:
-    """A hash key, and a range key if there is one."""
+    """Return a hash key, and a range key if there is one."""
     kinds = zip(names, ("HASH", "RANGE"), strict=False)
     return [{"AttributeName": name, "KeyType": kind} for name, kind in kinds]
 
 
 def index(*names: str) -> Any:
-    """A sparse index, as Terraform makes it, with the name of its last key."""
+    """Return a sparse index, as Terraform creates it, named after its last key."""
     return {
         "IndexName": names[-1],
         "KeySchema": keys(*names),
@@ -204,7 +204,7 @@ def index(*names: str) -> Any:
 
 
 def put_catalog(files: Mapping[str, bytes]) -> str:
-    """Store a catalog as Terraform does; returns its version."""
+    """Store a catalog as Terraform does; return its version."""
     encoded = {path: base64.b64encode(data).decode() for path, data in files.items()}
     body = json.dumps({"files": encoded}).encode()
     answer = clients.s3().put_object(Bucket="catalog", Key="catalog.json", Body=body)
@@ -217,12 +217,12 @@ def _shipped() -> dict[str, bytes]:
 
 
 def _load_once(files: Mapping[str, bytes]) -> Catalog:
-    """Parse a catalog; the shipped one, which most tests read, once for all."""
+    """Parse a catalog; the shipped one, which most tests read, is cached."""
     return shipped() if dict(files) == _shipped() else load_catalog(files)
 
 
 def put_policies() -> None:
-    """What Terraform, or the platform team, puts into the records bucket."""
+    """Store the documents of Terraform and the platform team in the records bucket."""
     for name in ("consumers", "queues"):
         clients.s3().put_object(Bucket="records", Key=f"policy/{name}.json", Body=b"{}")
     set_policy(POLICY)
@@ -235,7 +235,7 @@ def set_policy(policy: dict[str, Any]) -> None:
 
 
 def make_message(**changes: Any) -> RunMessage:
-    """A request to create `my-demo-service`."""
+    """Make a request to create `my-demo-service`."""
     defaults: dict[str, Any] = {
         "run_id": RUN_ID,
         "action": "create_service",

@@ -15,7 +15,7 @@ CLIENTS = [
 
 @pytest.mark.usefixtures("aws")
 @pytest.mark.parametrize("name", CLIENTS)
-def test_three_attempts_at_an_aws_call_fit_into_a_minute(
+def test_three_attempts_of_an_aws_call_fit_into_a_minute(
     name: str,
 ) -> None:
     config = getattr(aws, name)().meta.config

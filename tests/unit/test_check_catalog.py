@@ -1,4 +1,4 @@
-"""The check of a catalog within the apply, and what each function then knows of it."""
+"""The check of a catalog during an apply, and what each function then knows of it."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -15,7 +15,7 @@ Files = dict[str, bytes]
 
 
 class Context:
-    """What Lambda tells a function of its invocation."""
+    """Lambda's context object of an invocation."""
 
     function_name = "slipway-check_catalog"
     memory_limit_in_mb = 512
@@ -39,7 +39,7 @@ def shipped() -> Files:
     return read_folder(ROOT / "catalog")
 
 
-def test_shipped_catalog_passes_and_its_actions_are_answered() -> None:
+def test_shipped_catalog_passes_and_its_actions_are_returned() -> None:
     assert check(shipped()) == {
         "actions": [
             "create_bucket",
@@ -108,11 +108,11 @@ def test_fault_fails_the_apply_with_file_and_line(
     assert ".yaml:" in str(refused.value) or ".json:" in str(refused.value)
 
 
-def test_limit_of_no_action_value_is_a_fault() -> None:
+def test_limit_with_an_unknown_key_is_a_fault() -> None:
     with pytest.raises(CatalogRefused, match="maximum"):
         check(shipped(), {**POLICY, "limits": {"upscale_service": {"maximum": 3}}})
 
 
-def test_policy_that_cannot_be_used_fails_the_apply() -> None:
+def test_unusable_policy_fails_the_apply() -> None:
     with pytest.raises(ConfigurationError, match="repositories"):
         check(shipped(), {**POLICY, "repositories": {}})

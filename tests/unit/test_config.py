@@ -1,4 +1,4 @@
-"""Configuration: what Terraform puts into the environment."""
+"""Configuration: the environment variables that Terraform sets."""
 
 import json
 import os

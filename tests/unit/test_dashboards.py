@@ -1,4 +1,4 @@
-"""Dashboard, alarms and runbook speak of what there is: metrics of the code, their headings."""
+"""Dashboard, alarms and runbook name only existing metrics and headings."""
 
 import ast
 import json
@@ -16,7 +16,7 @@ COLD_START = ("ColdStart", ("function_name", "service"))
 
 
 def emitted(source: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Name and dimensions of each metric that some code emits."""
+    """Return name and dimensions of each metric that the code emits."""
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call):
             continue
@@ -49,7 +49,7 @@ def test_every_alarm_links_to_a_runbook_heading() -> None:
     linked = set(re.findall(r'runbook\s*=\s*"([^"]+)"', text))
 
     headings = re.findall(r"^#+ (.+)$", (ROOT / "docs/runbook.md").read_text(), re.MULTILINE)
-    # As GitHub makes anchors.
+    # GitHub derives anchors like this.
     anchors = {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
     assert linked
     assert linked - anchors == set()

@@ -1,4 +1,4 @@
-"""The page about personal data names every place, and how long it is kept."""
+"""The page on personal data names every place, and its retention."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""docs/health.md: what Argo CD would send, and what Port's mappings would make of it."""
+"""docs/health.md: Argo CD's payloads, and what Port's mappings make of them."""
 
 import json
 import re
@@ -17,13 +17,13 @@ FROM_ARGO_CD = {
     "identifier": "pay.billing.invoices.qa",
     "properties": {"health_status": "Degraded", "sync_status": "Synced"},
 }
-# Both ways that the page's template reaches into the application.
+# Both ways in which the page's template reads the application.
 INDEX = re.compile(r'\{\{index \.app\.([\w.]+) "([^"]+)"\}\}')
 FIELD = re.compile(r"\{\{\.app\.([\w.]+)\}\}")
 
 
 def config() -> dict[str, Any]:
-    """The notifications' configuration, each entry read."""
+    """Return the notifications' configuration, with each entry parsed."""
     data = yaml.safe_load(BLOCKS["argocd-notifications-cm.yaml"])["data"]
     return {name: yaml.safe_load(text) for name, text in data.items()}
 
@@ -36,14 +36,14 @@ def dig(path: str) -> Any:
 
 
 def sent() -> Any:
-    """The body that Argo CD sends for the application."""
+    """Return the body that Argo CD sends for the application."""
     body = config()["template.port-health"]["webhook"]["port"]["body"]
     body = INDEX.sub(lambda match: dig(match[1])[match[2]], body)
     return json.loads(FIELD.sub(lambda match: dig(match[1]), body))
 
 
 def mapped(mapping: dict[str, Any], value: object) -> dict[str, Any]:
-    """The entity that Port makes by a mapping."""
+    """Return the entity that Port creates by a mapping."""
     properties = {
         name: jq.compile(source).input_value(value).first()
         for name, source in mapping["properties"].items()

@@ -1,4 +1,4 @@
-"""Nothing that is secret gets into a log, and metrics into no output but where they are read."""
+"""Logs contain no secrets, and metrics appear only where they are read."""
 
 import base64
 import io
@@ -60,7 +60,7 @@ def test_secret_with_quotes_is_masked_in_json(
 
 
 @pytest.mark.parametrize(
-    "told",
+    "written",
     [
         lambda secret: secret,
         repr,
@@ -73,14 +73,14 @@ def test_secret_with_quotes_is_masked_in_json(
     ids=["text", "repr", "inputs", "JSON", "JSON in JSON", "address", "base64"],
 )
 def test_multiline_secret_is_masked_in_every_form(
-    log: io.StringIO, told: Callable[[str], str]
+    log: io.StringIO, written: Callable[[str], str]
 ) -> None:
     secret = 'planted-line-one\nplanted "line" two ü\\end'
     register_secret(secret)
 
-    logger.info(told(secret), extra={"also": told(secret)})
+    logger.info(written(secret), extra={"also": written(secret)})
     try:
-        raise ValueError(told(secret))
+        raise ValueError(written(secret))
     except ValueError:
         logger.exception("failed")
 
@@ -206,17 +206,17 @@ def test_secret_within_an_encoded_text_is_masked(
     assert leaks([text], {"secret": secret}) == []
 
 
-@pytest.mark.parametrize("told", [quote, quote_plus, lambda text: quote(text).lower()])
+@pytest.mark.parametrize("written", [quote, quote_plus, lambda text: quote(text).lower()])
 def test_secret_in_a_url_or_form_is_masked(
-    told: Callable[[str], str],
+    written: Callable[[str], str],
 ) -> None:
     secret = "planted/secret value+1&2"
     register_secret(secret)
 
-    assert "secret" not in mask(told(secret))
+    assert "secret" not in mask(written(secret))
 
 
-def test_line_with_half_a_surrogate_is_logged_and_masked() -> None:
+def test_line_with_a_lone_surrogate_is_logged_and_masked() -> None:
     register_secret(PLANTED)
     handler = cast("logging.StreamHandler[io.TextIOWrapper]", logger.registered_handler)
     written = io.BytesIO()

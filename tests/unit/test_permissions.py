@@ -1,4 +1,4 @@
-"""What must never be in the table of what functions may do, which must equal the plan."""
+"""Limits of the functions' permission table, which must equal the plan."""
 
 import re
 from pathlib import Path
@@ -15,12 +15,12 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "permissions.md"
 REGION = "eu-west-1:111122223333"
 SECRETS = ("port", "github", "kafka", "links", "slack")
-# What AWS knows no resource for.
+# Actions for which AWS has no resource.
 EVERYWHERE = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 
 
 def read() -> dict[str, list[dict[str, Any]]]:
-    """Function → the statements of its policy, as IAM has them."""
+    """Return each function's policy statements in IAM's form."""
     functions: dict[str, list[dict[str, Any]]] = {}
     for line in PAGE.read_text().splitlines():
         cells = [cell.strip() for cell in line.split("|")[1:-1]]
@@ -74,7 +74,7 @@ def test_function_policy_has_no_wildcards_beyond_its_own_names(function: str) ->
         services = {action.partition(":")[0] for action in statement["Action"]}
         if statement["Sid"] != "RingForRuns":
             assert services.isdisjoint({"iam", "sts", "organizations", "ec2", "lambda", "kafka"})
-        # The stack's own, by name: `slipway…` stands in each, and no wildcard before it.
+        # The stack's own names: each contains `slipway…`, without a wildcard before it.
         for resource in statement["Resource"]:
             assert resource == "*" or re.fullmatch(r"arn:aws:[^*]*slipway[^*]*(/\*|:\*)?", resource)
 
@@ -92,7 +92,7 @@ def test_function_policy_has_no_wildcards_beyond_its_own_names(function: str) ->
         ("kafka", set()),
     ],
 )
-def test_secret_is_readable_only_by_functions_that_need_it(
+def test_secret_is_readable_only_by_the_functions_that_use_it(
     secret: str, functions: set[str]
 ) -> None:
     assert (
@@ -109,14 +109,14 @@ def test_no_function_can_change_a_secret(secret: str, action: str) -> None:
     assert who_may(f"secretsmanager:{action}", f"secretsmanager:secret:slipway/{secret}") == set()
 
 
-def test_sweep_alone_invokes_functions_and_only_slipways() -> None:
+def test_only_the_sweep_invokes_functions_of_slipway() -> None:
     assert who_may("lambda:InvokeFunction", "lambda:function:slipway-create_service:live") == {
         "sweep_runs"
     }
     assert who_may("lambda:InvokeFunction", "lambda:function:acme-payments:live") == set()
 
 
-def test_receiving_function_alone_writes_into_queues() -> None:
+def test_only_the_receiving_function_writes_into_queues() -> None:
     assert who_may("sqs:SendMessage", "sqs:slipway-create_service") == {"receive_webhook"}
     assert who_may("sqs:SendMessage", "sqs:slipway-create_service-failed") == set()
 
@@ -182,7 +182,7 @@ def test_log_group_is_written_only_by_its_function() -> None:
 
 
 def planned(**resources: str) -> dict[str, Any]:
-    """A plan in which each function may read one resource, and write its own log."""
+    """Make a plan in which each function may read one resource and write its own log."""
     changes = []
     for number, (function, resource) in enumerate(resources.items()):
         group = {"arn": f"group-{number}", "name": f"/aws/lambda/slipway-{function}"}

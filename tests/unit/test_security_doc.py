@@ -1,4 +1,4 @@
-"""The threat model names the test that shows each of its claims."""
+"""The threat model names the test for each of its claims."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SECURITY = (ROOT / "docs/security.md").read_text()
 
 
-def test_each_test_that_the_threat_model_names_exists() -> None:
+def test_each_test_in_the_threat_model_exists() -> None:
     named = set(re.findall(r"`(test_\w+)`", SECURITY))
     files = [*(ROOT / "tests").rglob("test_*.py"), *(ROOT / "sandbox/tests").rglob("test_*.py")]
     defined = {
@@ -20,14 +20,14 @@ def test_each_test_that_the_threat_model_names_exists() -> None:
     assert named - defined == set()
 
 
-def test_each_file_that_the_threat_model_names_exists() -> None:
+def test_each_file_in_the_threat_model_exists() -> None:
     named = set(re.findall(r"`((?:tests|terraform)/[\w./]+)`", SECURITY))
 
     assert named
     assert [file for file in sorted(named) if not (ROOT / file).exists()] == []
 
 
-def test_each_actor_has_a_file_of_attacks() -> None:
+def test_each_actor_has_a_test_file() -> None:
     files = {file.name for file in (ROOT / "tests/attacks").glob("test_*.py")}
 
     assert files == set(re.findall(r"`tests/attacks/(test_\w+\.py)`", SECURITY))

@@ -1,4 +1,4 @@
-"""Each function's environment is what its settings model names."""
+"""Each function's environment matches its settings model."""
 
 import ast
 import importlib
@@ -37,7 +37,7 @@ type Place = tuple[ModuleType, ast.stmt]
 
 
 def reached(handler: ModuleType) -> Iterator[Place]:
-    """Each statement of Slipway's modules that a handler leads to, by the names that it uses."""
+    """Return the statements of Slipway's modules that a handler reaches, by the names it uses."""
     waiting = [(handler, statement) for statement in tree(handler).body]
     seen = set[tuple[str, int]]()
     while waiting:
@@ -46,7 +46,7 @@ def reached(handler: ModuleType) -> Iterator[Place]:
             continue
         seen.add((module.__name__, statement.lineno))
         if isinstance(statement, ast.ImportFrom):
-            continue  # what it imports is reached where it is used
+            continue  # an import is followed where its name is used
         yield module, statement
         for node in ast.walk(statement):
             if isinstance(node, ast.Name):
@@ -55,7 +55,7 @@ def reached(handler: ModuleType) -> Iterator[Place]:
 
 @cache
 def definitions(module: ModuleType, name: str) -> list[Place]:
-    """The statements that define a name of a module, where it is imported from."""
+    """Return the statements that define a name of a module, followed through imports."""
     if name not in imports(module):
         return [(module, statement) for statement in defined(module).get(name, [])]
     source = importlib.import_module(imports(module)[name])
@@ -67,7 +67,7 @@ def definitions(module: ModuleType, name: str) -> list[Place]:
 
 @cache
 def imports(module: ModuleType) -> dict[str, str]:
-    """Name → module, of what a module imports of Slipway, at the start or later."""
+    """Return name → module of a module's imports from Slipway, at any level."""
     return {
         one.name: str(node.module)
         for node in ast.walk(tree(module))
@@ -79,7 +79,7 @@ def imports(module: ModuleType) -> dict[str, str]:
 
 @cache
 def defined(module: ModuleType) -> dict[str, list[ast.stmt]]:
-    """Name → the statements of a module that define it."""
+    """Return name → the statements of a module that define it."""
     found: dict[str, list[ast.stmt]] = {}
     for statement in tree(module).body:
         if isinstance(statement, ast.FunctionDef | ast.ClassDef):
@@ -97,7 +97,7 @@ def tree(module: ModuleType) -> ast.Module:
 
 
 def loads(module: ModuleType, statement: ast.stmt) -> list[type[Config]]:
-    """The models that a statement reads from the environment."""
+    """Return the models that a statement reads from the environment."""
     return [
         getattr(module, call.args[0].id)
         for call in ast.walk(statement)

@@ -1,4 +1,4 @@
-"""The Terraform code as text: what no plan of it would show to be missing."""
+"""The Terraform code as text: omissions that a plan would not show."""
 
 import re
 from collections import Counter
@@ -13,7 +13,7 @@ FILES = [*TERRAFORM.glob("*.tf"), *TERRAFORM.glob("modules/*/*.tf")]
 
 
 def blocks(kind: str) -> Iterator[tuple[Path, str, str]]:
-    """File, name and text of each block of the top level (`variable "port" {`)."""
+    """Return file, name and text of each top-level block (`variable "port" {`)."""
     for file in FILES:
         pattern = rf'^{kind} "(\w+)" (?:"\w+" )?\{{\n(.*?)^\}}'
         for found in re.finditer(pattern, file.read_text(), re.MULTILINE | re.DOTALL):
@@ -23,8 +23,8 @@ def blocks(kind: str) -> Iterator[tuple[Path, str, str]]:
 VARIABLES = list(blocks("variable"))
 
 
-def test_every_validation_of_a_module_is_seen_to_refuse() -> None:
-    # Those of the stack: tests/terraform/test_variables.py.
+def test_every_module_validation_has_a_refused_value() -> None:
+    # tests/terraform/test_variables.py covers the stack's own variables.
     refused: Counter[str] = Counter()
     for file in TERRAFORM.glob("tests/*.tftest.hcl"):
         for expected in re.findall(r"expect_failures = \[(.*?)\]", file.read_text(), re.DOTALL):
@@ -45,7 +45,7 @@ def test_terraform_tests_allow_further_actions() -> None:
     runs = [(file.name, run) for file in files for run in file.read_text().split('\nrun "')]
 
     assert len(runs) > 30
-    # A run that names actions plans a catalog of its own.
+    # A run with an actions input plans its own catalog.
     assert [
         (name, run.partition('"')[0])
         for name, run in runs

@@ -1,4 +1,4 @@
-"""The sandbox's GitHub as a process, and a services repository of its own for each test."""
+"""Run the sandbox's GitHub as a process, with a services repository for each test."""
 
 import os
 import secrets
@@ -51,14 +51,14 @@ class GitHubServer:
         return str(self.control("POST", "tokens", {"login": login})["token"])
 
     def fault(self, **fault: Any) -> None:
-        """Spoil the next requests that match; see `sandbox/faults.py`."""
+        """Inject a fault into the next requests that match; see `sandbox/faults.py`."""
         self.control("POST", "faults", fault)
 
     def faults_left(self) -> int:
         return len(self.control("GET", "faults")["pending"])
 
     def count(self) -> Callable[[], int]:
-        """Forget the requests so far; gives how many there were since."""
+        """Forget the requests so far; return a function that counts later ones."""
         self.control("DELETE", "requests")
         return lambda: sum("/api/" in one["path"] for one in self.control("GET", "requests"))
 
@@ -70,14 +70,14 @@ class GitHubServer:
 
 
 class Services:
-    """A services repository: as Slipway sees it, and as people and GitHub itself see it."""
+    """A services repository, as Slipway, people and GitHub see it."""
 
     def __init__(self, server: GitHubServer) -> None:
         self.server = server
         organisation = server.client().get_organization("acme")
         self.github = organisation.create_repo("s" + secrets.token_hex(5), auto_init=True)
         self.slipway = self.signed_in()
-        # Number of a pull request → the commit that was recorded for it.
+        # Number of a pull request → its recorded commit.
         self.heads: dict[int, str] = {}
 
     def signed_in(
@@ -86,7 +86,7 @@ class Services:
         method: MergeMethod = "auto",
         credentials: GitHubCredentials | None = None,
     ) -> ServicesRepository:
-        """What Slipway makes of this repository, anew, as in another invocation."""
+        """Make Slipway's client of this repository, as a new invocation does."""
         config = GitHubConfig.model_validate(
             {
                 "GITHUB_API_URL": self.server.api,
@@ -106,16 +106,16 @@ class Services:
     def merge(
         self, wanted: Change, number: int, slipway: ServicesRepository | None = None
     ) -> Merge:
-        """Have Slipway merge what it has proposed."""
+        """Let Slipway merge its proposal."""
         return (slipway or self.slipway).merge(wanted, number, self.heads[number])
 
     def as_user(self, login: str) -> Repository:
-        """The repository as a person with write access sees it."""
+        """Return the repository as a person with write access sees it."""
         self.github.add_to_collaborators(login, "push")
         return self.server.client(self.server.token_of(login)).get_repo(self.github.full_name)
 
     def push(self, files: dict[str, str | None], branch: str = "main") -> str:
-        """Commit texts, or removals, to a branch that is there; returns the commit's SHA."""
+        """Commit texts or removals to an existing branch; return the commit's SHA."""
         return self.push_elements(
             [
                 InputGitTreeElement(path, "100644", "blob", sha=None)
@@ -151,13 +151,13 @@ class Services:
         )
 
     def protect(self) -> None:
-        """Ask for a review before anything is merged, of everybody."""
+        """Require one review for each merge, also from administrators."""
         self.github.get_branch("main").edit_protection(
             required_approving_review_count=1, enforce_admins=True
         )
 
     def require_check(self, contexts: Sequence[str] = ("ci",)) -> None:
-        """Ask for a check of a branch that is up to date before anything is merged."""
+        """Require a check and an up-to-date branch for each merge."""
         self.github.get_branch("main").edit_protection(
             strict=True, contexts=list(contexts), enforce_admins=True
         )
@@ -187,7 +187,7 @@ def change(files: dict[str, str | None]) -> Change:
 
 @contextmanager
 def running(folder: Path, seed: Path) -> Iterator[GitHubServer]:
-    """The server, with a repository `acme/services` that begins with a folder's files."""
+    """Run the server, with a repository `acme/services` that contains a folder's files."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -230,4 +230,4 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
                 return
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.05)  # between two looks at a condition that has a limit
+        time.sleep(0.05)  # between two checks of a condition with a time limit

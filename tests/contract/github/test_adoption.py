@@ -41,14 +41,14 @@ def port() -> FakePort:
 
 @pytest.fixture
 def run(services: Services, port: FakePort, monkeypatch: pytest.MonkeyPatch) -> Adopt:
-    """Runs the command for one repository, of whose two keys one is a unit."""
+    """Run the command for one repository with two keys, of which one is a unit."""
     github = GitHubConfig.model_validate(
         {"GITHUB_API_URL": services.server.api, "GITHUB_SECRET_ID": "slipway/github"}
     )
     token = GitHubCredentials(token=SecretStr(TOKEN))
     place = Place(name=services.github.full_name)
     repository = ServicesRepository(github, place, lambda fresh: token)
-    # An adoption has no run, so it never asks the ledger, which would need an account.
+    # An adoption has no run, so it does not read the ledger and needs no account.
     monkeypatch.setattr(adopt, "Ledger", lambda _table: None)
     monkeypatch.setattr(adopt, "port_client", lambda: port)
     monkeypatch.setattr(adopt, "services_repository", lambda *_, **__: repository)
@@ -69,7 +69,7 @@ def run(services: Services, port: FakePort, monkeypatch: pytest.MonkeyPatch) -> 
     return rows
 
 
-def test_dry_run_shows_what_would_be_proposed(services: Services, run: Adopt) -> None:
+def test_dry_run_shows_the_proposal(services: Services, run: Adopt) -> None:
     services.push(FILES)
 
     (row,) = run()
@@ -78,7 +78,7 @@ def test_dry_run_shows_what_would_be_proposed(services: Services, run: Adopt) ->
     assert list(services.github.get_pulls(state="all")) == []
 
 
-def test_adoption_proposes_the_metadata_and_nothing_else(services: Services, run: Adopt) -> None:
+def test_adoption_proposes_only_the_metadata(services: Services, run: Adopt) -> None:
     services.push(FILES)
 
     (row,) = run(write=True)
@@ -104,7 +104,7 @@ def test_second_call_proposes_nothing_more(services: Services, run: Adopt) -> No
     assert len(list(services.github.get_pulls(state="all"))) == 1
 
 
-def test_values_of_an_entity_in_port_come_before_those_for_all(
+def test_values_of_a_port_entity_override_common_values(
     services: Services, run: Adopt, port: FakePort
 ) -> None:
     services.push(FILES)
@@ -119,7 +119,7 @@ def test_values_of_an_entity_in_port_come_before_those_for_all(
     assert (said["tier"], said["language"], said["slack_channel"]) == ("gold", "java", "#a")
 
 
-def test_entity_is_written_where_its_metadata_is_there(
+def test_entity_is_written_when_its_metadata_exists(
     services: Services, run: Adopt, port: FakePort
 ) -> None:
     services.push(FILES)
@@ -137,9 +137,7 @@ def test_entity_is_written_where_its_metadata_is_there(
 
 
 @pytest.mark.parametrize("text", ["{}", "not json", json.dumps({"identifier": "other"})])
-def test_metadata_that_is_there_is_never_overwritten(
-    services: Services, run: Adopt, text: str
-) -> None:
+def test_existing_metadata_is_never_overwritten(services: Services, run: Adopt, text: str) -> None:
     services.push({**FILES, f"{FOLDER}/port-qa.json": text})
 
     (row,) = run(write=True)
@@ -149,7 +147,7 @@ def test_metadata_that_is_there_is_never_overwritten(
     assert list(services.github.get_pulls(state="all")) == []
 
 
-def test_what_cannot_be_adopted_is_named(services: Services, run: Adopt) -> None:
+def test_unadoptable_resource_is_named(services: Services, run: Adopt) -> None:
     services.push({**FILES, "services/billing/Wrong/values-qa.yaml": "a: 1\n"})
 
     wrong, invoices = run(write=True, values={QA: {"tier": "gold"}})
@@ -160,7 +158,7 @@ def test_what_cannot_be_adopted_is_named(services: Services, run: Adopt) -> None
     assert "'cost_center' (Cost center)" in invoices.text
 
 
-def test_closed_pull_request_is_not_made_again(services: Services, run: Adopt) -> None:
+def test_closed_pull_request_is_not_opened_again(services: Services, run: Adopt) -> None:
     services.push(FILES)
     run(write=True)
     (pull,) = services.github.get_pulls()
@@ -172,7 +170,7 @@ def test_closed_pull_request_is_not_made_again(services: Services, run: Adopt) -
     assert pull.html_url in row.text
 
 
-def test_call_stops_at_its_most_pull_requests(services: Services, run: Adopt) -> None:
+def test_call_stops_at_the_pull_request_limit(services: Services, run: Adopt) -> None:
     other = {path.replace("-qa", "-dev").replace("/qa/", "/dev/"): FILES[path] for path in FILES}
     services.push({**FILES, **other})
 
@@ -191,7 +189,7 @@ def test_call_stops_at_its_most_pull_requests(services: Services, run: Adopt) ->
         ('"*": {colour: red}', "no input 'colour'"),
     ],
 )
-def test_file_of_values_that_is_wrong_is_refused(tmp_path: Path, text: str, why: str) -> None:
+def test_invalid_values_file_is_refused(tmp_path: Path, text: str, why: str) -> None:
     file = tmp_path / "values.yaml"
     file.write_text(text)
 

@@ -1,4 +1,4 @@
-"""A change that an App proposed: who made its commit, and who is asked to review it."""
+"""A change proposed by a GitHub App: the author of its commit, and its reviewers."""
 
 from dataclasses import replace
 from typing import Any
@@ -15,21 +15,21 @@ CHANGE = change({"apps/shop/a.yaml": "a: 1\n"})
 
 
 def signed_in(services: Services, **permissions: str) -> ServicesRepository:
-    """Slipway as an App of the repository's organisation."""
+    """Sign in Slipway as an App of the repository's organisation."""
     granted = dict.fromkeys(("contents", "pull_requests", "issues"), "write") | permissions
     body: dict[str, Any] = {"slug": services.github.name, "permissions": granted}
     app = services.server.control("POST", "apps", body)
     return services.signed_in(credentials=GitHubCredentials.model_validate(app))
 
 
-def let_in(services: Services, team: str) -> None:
+def give_access(services: Services, team: str) -> None:
     """Give a team of the organisation access to the repository."""
     services.github.requester.requestJsonAndCheck(
         "PUT", f"/orgs/acme/teams/{team}/repos/{services.github.full_name}"
     )
 
 
-def test_commit_is_by_the_apps_own_bot(services: Services) -> None:
+def test_commit_author_is_the_apps_bot(services: Services) -> None:
     signed_in(services).propose(CHANGE)
 
     made = services.github.get_branch(BRANCH).commit.commit
@@ -53,9 +53,9 @@ def test_app_finds_its_own_pull_request(services: Services) -> None:
     assert services.slipway.find(BRANCH) is None
 
 
-def test_reviewers_are_asked_each_on_their_own(services: Services) -> None:
+def test_reviewers_are_requested_one_by_one(services: Services) -> None:
     services.as_user("developer")
-    let_in(services, "payments")
+    give_access(services, "payments")
     bot = f"{services.github.name}[bot]"
     asked = ("stranger", "developer", "team:payments", "team:devops", bot)
 
@@ -80,8 +80,8 @@ def test_reviewers_are_asked_each_on_their_own(services: Services) -> None:
         assert why in note
 
 
-def test_team_is_not_asked_without_the_members_permission(services: Services) -> None:
-    let_in(services, "payments")
+def test_team_is_not_requested_without_the_members_permission(services: Services) -> None:
+    give_access(services, "payments")
 
     pull = signed_in(services).propose(replace(CHANGE, reviewers=("team:payments",)))
 

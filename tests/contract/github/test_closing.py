@@ -1,4 +1,4 @@
-"""Finding a run's pull request, and closing it when nobody wants it any more."""
+"""Finding a run's pull request, and closing it when its run has ended."""
 
 import pytest
 from slipway.errors import GitHubUnavailable
@@ -12,7 +12,7 @@ CHANGE = change({"apps/shop/a.yaml": "a: 1\n"})
 
 
 def comments(services: Services, number: int) -> list[str]:
-    """What people see of the comments."""
+    """Return the comments as people see them."""
     found = services.github.get_pull(number).get_issue_comments()
     return [each.body.partition("<!--")[0].strip() for each in found]
 
@@ -83,15 +83,15 @@ def test_closing_again_for_another_reason_deletes_the_branch(
     number = services.slipway.propose(CHANGE).number
     services.server.fault(method="DELETE", path="/git/refs/", when="before", status=503)
     with pytest.raises(GitHubUnavailable):
-        services.signed_in(retry_budget=0).close(BRANCH, "Nobody has merged it within 30 days.")
+        services.signed_in(retry_budget=0).close(BRANCH, "It was not merged within 30 days.")
 
     services.signed_in().close(BRANCH, WHY)
 
-    assert comments(services, number) == ["Nobody has merged it within 30 days."]
+    assert comments(services, number) == ["It was not merged within 30 days."]
     assert services.branches() == ["main"]
 
 
-def test_closing_closes_a_pull_request_whose_branch_is_gone(
+def test_closing_closes_a_pull_request_without_a_branch(
     services: Services,
 ) -> None:
     number = services.slipway.propose(CHANGE).number

@@ -1,4 +1,4 @@
-"""A change is merged if it is what was approved, and only then."""
+"""A change is merged only if it is the approved one."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -25,13 +25,13 @@ OTHER = replace(
 
 
 def proposed(services: Services, wanted: Change = UPSCALE) -> int:
-    """A service on main, and the pull request of a change of it."""
+    """Put a service on main, and propose a change of it."""
     services.push({PATH: "replicas: 2\n", "apps/shop/charts/a/b.yaml": "b: 1\n"})
     return services.propose(wanted)
 
 
 def merge(services: Services, number: int, wanted: Change = UPSCALE) -> str:
-    """As in another invocation."""
+    """Merge as a new invocation does."""
     return services.merge(wanted, number, services.signed_in()).state
 
 
@@ -184,7 +184,7 @@ def test_two_changes_from_one_base_both_merge(services: Services, allowed: str) 
 
 
 @pytest.mark.parametrize("allowed", ["squash_merge", "rebase_merge"])
-def test_branch_that_is_behind_twice_is_updated_twice(services: Services, allowed: str) -> None:
+def test_branch_is_updated_twice_when_behind_twice(services: Services, allowed: str) -> None:
     services.allow(allowed)
     number = proposed(services)
     for text in ("once", "twice"):
@@ -280,7 +280,7 @@ def test_merge_is_changed_by_a_concurrent_push(
         merging = pool.submit(services.merge, UPSCALE, number)
         while services.server.faults_left():
             assert not merging.done()
-        # The commit was compared; the merge itself is held.
+        # The commit was compared; the merge itself waits.
         services.push({"apps/shop/extra": "x"}, BRANCH)
         services.server.control("DELETE", "faults")
 
@@ -306,7 +306,7 @@ def test_merge_is_changed_when_only_a_file_mode_differs(services: Services) -> N
 
 
 def updated(services: Services, *elements: InputGitTreeElement, base: str = "main") -> None:
-    """Merge a branch into the run's branch by hand, with changes of its own."""
+    """Merge a branch into the run's branch manually, with changes."""
     repository = services.github
     head, second = (
         repository.get_git_commit(repository.get_git_ref(f"heads/{name}").object.sha)
@@ -318,7 +318,7 @@ def updated(services: Services, *elements: InputGitTreeElement, base: str = "mai
     repository.get_git_ref(f"heads/{BRANCH}").edit(merge.sha)
 
 
-def test_merge_takes_an_update_made_by_a_person(services: Services) -> None:
+def test_merge_accepts_a_branch_update_by_a_person(services: Services) -> None:
     number = proposed(services)
     services.push({"apps/other/a.yaml": "a: 1\n"})
     updated(services)
@@ -345,7 +345,7 @@ def test_merge_is_changed_when_an_update_brings_another_branch(services: Service
 
 
 def test_merge_is_changed_when_the_folder_changed_on_main(services: Services) -> None:
-    # Another file of the same service, that no approver saw beside this change.
+    # Another file of the same service, which no approver saw.
     number = proposed(services)
     services.push({"apps/shop/charts/a/b.yaml": "b: 2\n"})
     updated(services)

@@ -1,4 +1,4 @@
-"""A change is proposed in three requests, and ends the same whatever fails in between."""
+"""A change is proposed in three requests, and a failure in between does not change the result."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -21,7 +21,7 @@ MUTATIONS = ("createRef", "createCommitOnBranch", "createPullRequest")
 
 @pytest.fixture
 def services(services: Services) -> Services:
-    """A repository with a service, labels and a reviewer."""
+    """Make a repository with a service, labels and a reviewer."""
     services.push({PATH: "replicas: 2\n"})
     services.as_user("developer")
     for label in CHANGE.labels:
@@ -30,7 +30,7 @@ def services(services: Services) -> Services:
 
 
 def assert_proposed(services: Services) -> None:
-    """One pull request that is the change, with all that belongs to it."""
+    """Check that there is one complete pull request with the change."""
     (pull,) = services.github.get_pulls(state="all")
     assert (pull.state, pull.commits, pull.changed_files) == ("open", 1, 1)
     assert {label.name for label in pull.labels} == set(CHANGE.labels)
@@ -66,7 +66,7 @@ def test_proposal_ends_the_same_when_a_field_fails(
     assert_proposed(services)
 
 
-def test_reviewer_that_was_not_asked_is_noted(services: Services) -> None:
+def test_reviewer_that_was_not_requested_is_noted(services: Services) -> None:
     services.server.fault(field="requestReviews")
 
     (note,) = services.slipway.propose(CHANGE).notes
@@ -90,7 +90,7 @@ def test_proposal_ends_the_same_when_an_answer_is_lost(
     assert_proposed(services)
 
 
-def test_proposal_keeps_to_its_base_when_that_moved(services: Services) -> None:
+def test_proposal_keeps_its_base_when_the_branch_moved(services: Services) -> None:
     planned = replace(CHANGE, base_commit=services.github.get_branch("main").commit.sha)
     services.push({"apps/other/a.yaml": "a: 1\n"})
 
@@ -116,7 +116,7 @@ def test_concurrent_proposals_open_one_pull_request(services: Services) -> None:
 
 
 @pytest.mark.parametrize(("mode", "text"), [("100755", "replicas: 2\n"), ("120000", "elsewhere")])
-def test_file_that_is_not_plain_is_refused(services: Services, mode: str, text: str) -> None:
+def test_special_file_is_refused(services: Services, mode: str, text: str) -> None:
     services.push_elements([InputGitTreeElement(PATH, mode, "blob", content=text)])
 
     with pytest.raises(UserError, match="is executable, a link"):
@@ -134,7 +134,7 @@ def test_executable_file_can_be_deleted(services: Services) -> None:
     assert [(file.filename, file.status) for file in pull.get_files()] == [(PATH, "removed")]
 
 
-def test_repository_that_requires_signatures_takes_the_change(services: Services) -> None:
+def test_repository_that_requires_signatures_accepts_a_change(services: Services) -> None:
     main = services.github.get_branch("main")
     main.edit_protection(enforce_admins=True)
     main.add_required_signatures()
@@ -170,7 +170,7 @@ def test_stale_head_of_the_branch_is_proposed_again(services: Services) -> None:
         proposing = pool.submit(services.signed_in().propose, CHANGE)
         while services.server.faults_left():
             assert not proposing.done()
-        # The branch follows the base branch after Slipway has looked at it.
+        # The base branch is merged into the branch after Slipway has read it.
         moved = services.push({"apps/other/a.yaml": "a: 1\n"})
         services.github.get_git_ref(f"heads/{BRANCH}").edit(moved)
         services.server.control("DELETE", "faults")
@@ -182,7 +182,7 @@ def test_stale_head_of_the_branch_is_proposed_again(services: Services) -> None:
     assert_proposed(services)
 
 
-def test_folder_of_other_kinds_of_files_can_be_deleted(services: Services) -> None:
+def test_folder_with_special_files_can_be_deleted(services: Services) -> None:
     binary = services.github.create_git_blob("/wD+AA==", "base64").sha
     services.push_elements(
         [
@@ -198,7 +198,7 @@ def test_folder_of_other_kinds_of_files_can_be_deleted(services: Services) -> No
     assert not [path for path in services.paths(BRANCH) if path.startswith("apps/shop/")]
 
 
-def test_other_kinds_of_files_in_the_folder_stay(services: Services) -> None:
+def test_special_files_in_the_folder_stay(services: Services) -> None:
     binary = services.github.create_git_blob("/wD+AA==", "base64").sha
     services.push_elements(
         [
@@ -220,7 +220,7 @@ def test_other_kinds_of_files_in_the_folder_stay(services: Services) -> None:
     assert [after[path] for path in kept] == [before[path] for path in kept]
 
 
-def test_labels_that_do_not_exist_are_made(services: Services) -> None:
+def test_missing_labels_are_created(services: Services) -> None:
     services.slipway.propose(replace(CHANGE, labels=("slipway", "not-there")))
 
     (pull,) = services.github.get_pulls()

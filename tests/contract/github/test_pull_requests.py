@@ -1,4 +1,4 @@
-"""What the sweep needs of pull requests, against a server of GitHub's API."""
+"""What the sweep reads and changes in pull requests, on a server of GitHub's API."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -31,7 +31,7 @@ def test_open_pull_requests_are_listed_with_their_times(
     assert closed.ended_at >= closed.opened_at
 
 
-def test_repeated_comment_is_made_once(services: Services) -> None:
+def test_repeated_comment_is_added_once(services: Services) -> None:
     number = services.slipway.propose(CHANGE).number
 
     for text in ("Soon.", "Soon.", "Now."):
@@ -41,7 +41,7 @@ def test_repeated_comment_is_made_once(services: Services) -> None:
     assert [each.body for each in comments] == ["Soon.", "Now."]
 
 
-def test_branch_that_a_person_closed_is_deleted(services: Services) -> None:
+def test_branch_of_a_manually_closed_pull_request_is_deleted(services: Services) -> None:
     closed = services.slipway.propose(CHANGE)
     services.github.get_pull(closed.number).edit(state="closed")
     other = replace(CHANGE, branch="slipway/upscale_service/r_2")

@@ -23,7 +23,7 @@ NESTED = {
 OURS = {path: text for path, text in NESTED.items() if path.startswith("apps/shop/")}
 
 
-def test_nested_files_have_their_sha_and_only_wanted_have_text(
+def test_nested_files_have_text_only_when_wanted(
     services: Services,
 ) -> None:
     commit = services.push({**NESTED})
@@ -38,7 +38,7 @@ def test_nested_files_have_their_sha_and_only_wanted_have_text(
     assert requests() == 4
 
 
-def test_every_text_is_read_when_everything_is_wanted(services: Services) -> None:
+def test_all_text_is_read_when_everything_is_wanted(services: Services) -> None:
     services.push({**NESTED})
 
     assert services.slipway.read(service_files("shop"), everything).texts == OURS

@@ -36,7 +36,7 @@ def make_repairer(
 
 
 class World:
-    """A service with two replicas, which is ill."""
+    """A service with two replicas, which is unhealthy."""
 
     def __init__(self, services: Services) -> None:
         self.services = services
@@ -98,7 +98,7 @@ def test_repeated_scale_up_is_one_step(world: World) -> None:
     assert "503" in pull.body
 
 
-def test_scale_up_is_skipped_when_the_replicas_are_there(world: World) -> None:
+def test_scale_up_is_skipped_when_the_replicas_are_reached(world: World) -> None:
     result = world.carry_out("scale_up", replicas=2)
 
     assert (result.outcome, result.detail) == (
@@ -153,7 +153,7 @@ def test_repeated_rollback_reverts_the_last_change_once(
     assert world.replicas() == 1
 
 
-def test_rollback_waits_for_a_person_when_the_policy_says_so(
+def test_rollback_waits_for_a_person_when_the_policy_requires_it(
     world: World,
 ) -> None:
     result = world.carry_out("roll_back", merge=False)
@@ -165,7 +165,7 @@ def test_rollback_waits_for_a_person_when_the_policy_says_so(
     assert world.replicas() == 2
 
 
-def test_scale_up_on_a_protected_branch_is_left_to_people(
+def test_scale_up_on_a_protected_branch_needs_a_person(
     world: World,
 ) -> None:
     world.services.protect()
@@ -179,7 +179,7 @@ def test_scale_up_on_a_protected_branch_is_left_to_people(
     assert world.replicas() == 2
 
 
-def test_closed_pull_request_makes_the_rollback_fail(
+def test_rollback_fails_when_its_pull_request_is_closed(
     world: World,
 ) -> None:
     world.carry_out("roll_back", merge=False)
@@ -194,7 +194,7 @@ def test_closed_pull_request_makes_the_rollback_fail(
     assert result.detail == f"A user closed #{pull.number} without a merge."
 
 
-def test_missing_restart_workflow_says_what_to_do(
+def test_missing_restart_workflow_error_names_the_fix(
     world: World,
 ) -> None:
     result = world.carry_out("restart")

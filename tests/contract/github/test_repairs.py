@@ -28,7 +28,7 @@ MARKER = '<!-- slipway {"kind":"remediation","identifier":"shop"} -->'
 
 
 class World:
-    """A services repository, and the repairs of it."""
+    """A services repository and its repairs."""
 
     def __init__(self, services: Services) -> None:
         self.services = services
@@ -37,8 +37,8 @@ class World:
 
     def restart(self, mark: str) -> None:
         """Start the restart workflow."""
-        told = {"service": "shop", "namespace": "test-shop", "environment": "Test"}
-        self.workflows.dispatch(FILE, {**told, "remediation": mark})
+        inputs = {"service": "shop", "namespace": "test-shop", "environment": "Test"}
+        self.workflows.dispatch(FILE, {**inputs, "remediation": mark})
 
     def propose(self, branch: str, files: dict[str, Any], service: str = "shop") -> Change:
         change = Change(
@@ -58,19 +58,19 @@ class World:
         return pull.number
 
     def create(self, service: str = "shop") -> None:
-        """A service with two files, as a create makes it."""
+        """Create a service with two files, as an action does."""
         files = {"portData.json": {"identifier": service}, "common_values.json": {"v": 1}}
         self.merge(self.propose(f"slipway/create_service/r_{service}", files, service))
 
-    def take_back(self, last: LastChange, remediation_id: str) -> str:
-        """Propose the roll back, twice as after a crash, and merge it."""
-        change = roll_back(last, remediation_id=remediation_id, why="It is ill.")
+    def merge_rollback(self, last: LastChange, remediation_id: str) -> str:
+        """Propose the rollback twice, as after a crash, and merge it."""
+        change = roll_back(last, remediation_id=remediation_id, why="It is unhealthy.")
         pull = self.services.slipway.propose(change)
         assert self.services.slipway.propose(change).number == pull.number
         return self.services.slipway.merge(change, pull.number, pull.head_sha).state
 
     def tree(self) -> dict[str, str]:
-        """Path → blob SHA of the service's folder."""
+        """Return path → blob SHA of the service's folder."""
         return dict(self.services.slipway.read(service_files("shop"), nothing).files)
 
 
@@ -81,7 +81,7 @@ def world(services: Services) -> World:
 
 @pytest.fixture(scope="module")
 def template(server: GitHubServer) -> World:
-    """A repository that has the template's workflows, and a service."""
+    """Make a repository with the template's workflows and a service."""
     world = World(Services(server))
     files = {
         str(path.relative_to(TEMPLATE)): path.read_text()
@@ -107,13 +107,13 @@ def ended(world: World, remediation_id: str) -> WorkflowRun:
         if outcome and outcome.state in {"succeeded", "failed"}:
             return outcome
         assert time.monotonic() < deadline, outcome
-        time.sleep(0.05)  # between two looks at a condition that has a limit
+        time.sleep(0.05)  # between two checks of a condition with a time limit
 
 
 # -- restart
 
 
-def test_restart_workflow_asks_the_cluster_once(template: World, cluster: ScriptedServer) -> None:
+def test_restart_workflow_calls_the_cluster_once(template: World, cluster: ScriptedServer) -> None:
     route = "POST /services/shop/restart"
     cluster.script(route, (200, {}, {}))
 
@@ -135,7 +135,7 @@ def test_restart_fails_when_the_cluster_refuses(template: World, cluster: Script
 
 
 @pytest.mark.parametrize("typed", ["../shop", "shop; touch x", "$(touch x)", "Shop", "a b", ""])
-def test_restart_workflow_refuses_a_name_that_no_service_has(
+def test_restart_workflow_refuses_an_impossible_name(
     template: World, cluster: ScriptedServer, typed: str
 ) -> None:
     before = len(cluster.requests)
@@ -156,12 +156,12 @@ def test_restart_workflow_refuses_a_name_that_no_service_has(
     deadline = time.monotonic() + 300
     while (found := run()) is None:
         assert time.monotonic() < deadline
-        time.sleep(0.05)  # between two looks at a condition that has a limit
+        time.sleep(0.05)  # between two checks of a condition with a time limit
     assert found.conclusion == "failure"
     assert len(cluster.requests) == before
 
 
-# -- roll back
+# -- rollback
 
 
 def test_merged_rollback_restores_the_folder(
@@ -175,10 +175,10 @@ def test_merged_rollback_restores_the_folder(
     last = world.repairs.last_change(service_files("shop"))
     assert isinstance(last, LastChange)
     assert (last.pull_number, last.name) == (bad, f"#{bad}")
-    assert world.take_back(last, "ill-1") == "merged"
+    assert world.merge_rollback(last, "unhealthy-1") == "merged"
 
     assert world.tree() == before
-    found = world.services.slipway.find(roll_back_branch("ill-1"))
+    found = world.services.slipway.find(roll_back_branch("unhealthy-1"))
     assert found is not None
     assert found.state == "merged"
 
@@ -200,7 +200,7 @@ def test_rollback_of_a_merge_commit_undoes_only_that_merge(
     world: World,
 ) -> None:
     world.create()
-    # Given two that began at the same commit, and that the first has files of its own.
+    # Given two merges from the same commit, of which the first has further files
     late = world.propose("people/late", {"custom.json": {"late": True}})
     early = world.propose("people/early", {"common_values.json": {"v": 2}})
     world.merge(early, "merge")
@@ -212,7 +212,7 @@ def test_rollback_of_a_merge_commit_undoes_only_that_merge(
     assert isinstance(last, LastChange)
     assert last.pull_number == number
     assert last.before == {"apps/shop/custom.json": None}
-    assert world.take_back(last, "merge-1") == "merged"
+    assert world.merge_rollback(last, "merge-1") == "merged"
     assert world.tree() == expected
 
 
@@ -247,7 +247,7 @@ def test_rollback_restores_renamed_and_removed_files(
 
     assert isinstance(last, LastChange)
     assert last.before["apps/shop/renamed.json"] is None
-    assert world.take_back(last, "renamed-1") == "merged"
+    assert world.merge_rollback(last, "renamed-1") == "merged"
     assert world.tree() == before
 
 
@@ -280,13 +280,13 @@ def test_last_change_takes_seven_requests(world: World) -> None:
     assert requests() == 7
 
 
-# -- hand over
+# -- escalation
 
 
 def test_two_remediations_share_one_issue_until_it_is_closed(world: World) -> None:
     def escalate(body: str, comment: str | None = None) -> tuple[int, bool]:
         over = world.repairs.escalate(
-            title="Service shop is ill",
+            title="Service shop is unhealthy",
             body=f"{body}\n{MARKER}",
             labels=("slipway", "remediation"),
             marker=MARKER,

@@ -41,7 +41,7 @@ TABLE = (
 
 
 class Changes:
-    """A Port organisation with automations, and one entity at a time."""
+    """A Port organisation with automations and one entity at a time."""
 
     def __init__(self, server: PortServer) -> None:
         self.server = server
@@ -63,7 +63,7 @@ class Changes:
         self.server.client.upsert_entity("service", body)
 
     def published(self) -> dict[str, dict[str, Any]]:
-        """The messages about the entity since the last look, by subscription."""
+        """Return the new messages about the entity by subscription."""
         params: dict[str, Any] = {"topic": "org_sandbox.runs", "limit": 100}
         url = f"{self.server.url}/_sandbox/messages"
         answer = requests.get(url, params=params, headers=OWN_ROUTES, timeout=300)
@@ -89,7 +89,7 @@ def changes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Changes]:
         yield Changes(server)
 
 
-def test_published_change_is_read_as_it_was_made(changes: Changes) -> None:
+def test_published_change_is_read_unchanged(changes: Changes) -> None:
     changes.make(replicas=1)
 
     changes.write(health_status="Degraded", replicas=2)
@@ -120,7 +120,7 @@ def test_published_change_is_read_as_it_was_made(changes: Changes) -> None:
     ],
     ids=str,
 )
-def test_port_publishes_what_a_subscription_wants(
+def test_port_publishes_subscribed_changes(
     changes: Changes, write: dict[str, Any], names: set[str]
 ) -> None:
     changes.make()
@@ -171,7 +171,7 @@ def test_automation_run_is_open_until_it_is_ended(changes: Changes) -> None:
     assert changes.published() == {}
 
 
-def test_automation_of_an_unknown_blueprint_names_the_cure(changes: Changes) -> None:
+def test_automation_of_an_unknown_blueprint_names_the_fix(changes: Changes) -> None:
     entry = Subscription.model_validate(
         {"name": "gone", "state_machine": "m", "filter": {"blueprint": "gone"}}
     )
@@ -181,7 +181,7 @@ def test_automation_of_an_unknown_blueprint_names_the_cure(changes: Changes) -> 
         port_setup.apply(changes.server.client, step)
 
 
-def test_condition_has_no_word_of_jq_in_its_values() -> None:
+def test_condition_values_contain_no_jq_keyword() -> None:
     entry = Subscription.model_validate(
         {
             "name": "odd",

@@ -21,7 +21,7 @@ DEVELOPER, DEVOPS = "developer@acme.example", "devops@acme.example"
 
 
 def request(server: PortServer, identifier: str, **properties: Any) -> str:
-    """The entity of an approval request, as Slipway writes it."""
+    """Make the entity of an approval request, as Slipway writes it."""
     body = {
         "identifier": identifier,
         "title": "Upscale shop",
@@ -31,13 +31,13 @@ def request(server: PortServer, identifier: str, **properties: Any) -> str:
     return identifier
 
 
-def test_second_installation_has_nothing_to_change(
+def test_second_installation_changes_nothing(
     server: PortServer,
 ) -> None:
     steps = port_setup.plan(server.client, port_definitions.load_definitions())
 
     assert [step.name for step in steps if step.change] == []
-    # One for each action, which tells of the run's end, and one for changes of health.
+    # One for each action, which reports the run's end, and one for health changes.
     actions = sum(len(kind.actions) for kind in shipped().kinds.values())
     assert sum(step.name.startswith("automation ") for step in steps) == actions + 1
 
@@ -222,7 +222,7 @@ def test_deleting_an_entity_twice_succeeds(server: PortServer) -> None:
     assert server.client.get_entity("service", "gone") is None
 
 
-def test_node_run_takes_what_slipway_writes(server: PortServer) -> None:
+def test_node_run_accepts_slipways_writes(server: PortServer) -> None:
     url = f"{server.url}/_sandbox/node-runs"
     answer = requests.post(url, json={"payload": {}}, headers=OWN_ROUTES, timeout=300)
     run = answer.json()["nodeRun"]

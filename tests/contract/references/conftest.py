@@ -1,4 +1,4 @@
-"""An installation whose exchanges with Port and GitHub are recorded."""
+"""Provide an installation whose exchanges with Port and GitHub are recorded."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ __all__ = ["bare_repository", "folder", "github", "github_folder", "installation
 
 @pytest.fixture(scope="session")
 def exchanges() -> Iterator[list[Exchange]]:
-    """Everything that this process exchanges with a server, in order."""
+    """Record everything that this process exchanges with a server, in order."""
     with recording() as found:
         yield found
 
@@ -22,6 +22,6 @@ def exchanges() -> Iterator[list[Exchange]]:
 def port(
     exchanges: list[Exchange], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[PortServer]:
-    """Port's server, whose blueprints and actions are installed while it is recorded."""
+    """Run Port's server, and record the installation of its blueprints and actions."""
     with PortServer(tmp_path_factory.mktemp("port")) as server:
         yield server

@@ -1,4 +1,4 @@
-"""What is installed in Port is what Port's description says of it."""
+"""The definitions that Slipway installs in Port conform to Port's description."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ NAMES = [f"{kind} {definition['identifier']}" for kind, definition in DEFINITION
 
 
 @pytest.mark.parametrize(("kind", "definition"), DEFINITIONS, ids=NAMES)
-def test_definition_fits_ports_description(kind: str, definition: dict[str, Any]) -> None:
+def test_definition_conforms_to_ports_description(kind: str, definition: dict[str, Any]) -> None:
     faults = list(descriptions.port().check(kind, definition))
 
     assert not faults, "\n".join(faults)

@@ -1,4 +1,4 @@
-"""What counts as a fault of an exchange."""
+"""Faults of an exchange that the check finds."""
 
 from typing import Any
 
@@ -81,7 +81,7 @@ GOOD = b'{"name": "a", "note": null}'
     ],
     ids=["parameters", "general status", "body", "other body"],
 )
-def test_exchange_has_no_fault_when_as_described(described: Description, good: Exchange) -> None:
+def test_exchange_has_no_fault_when_it_conforms(described: Description, good: Exchange) -> None:
     assert list(described.faults(good, "/things/1")) == []
 
 
@@ -103,7 +103,7 @@ def test_exchange_has_no_fault_when_as_described(described: Description, good: E
         (exchange("PUT", sent=b'"a"', status=204, answered=b"{}"), "application/json is not"),
     ],
 )
-def test_exchange_has_a_fault_when_otherwise(
+def test_exchange_has_a_fault_when_it_does_not_conform(
     described: Description, bad: Exchange, fault: str
 ) -> None:
     found = list(described.faults(bad, "/things/1"))
@@ -117,12 +117,12 @@ def test_path_parameter_is_checked_by_its_type(described: Description) -> None:
     assert "path id: $: 'one' is not of type 'integer'" in fault
 
 
-def test_route_takes_slashes_only_where_described(described: Description) -> None:
+def test_route_accepts_slashes_only_where_described(described: Description) -> None:
     assert str(described.route("GET", "/files/a/b.yaml")) == "GET /files/{path}"
     assert described.route("PUT", "/things/1/2") is None
 
 
-def test_part_of_a_composition_may_have_more() -> None:
+def test_schema_of_a_composition_may_have_more_properties() -> None:
     more = {"type": "object", "properties": {"pem": {"type": "string"}}}
     schema = {"allOf": [{"$ref": "#/components/schemas/named"}, more]}
     answer = {"201": {"content": {"application/json": {"schema": schema}}}}

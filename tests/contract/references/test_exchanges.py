@@ -1,6 +1,6 @@
-"""What is sent to Port and GitHub, and what our stand-ins answer, is as their descriptions say.
+"""Requests to Port and GitHub, and the stand-ins' answers, conform to the descriptions.
 
-One test plays everything once, because the play is what costs time.
+One test runs all flows once, because running them takes most of the time.
 """
 
 import json
@@ -24,12 +24,12 @@ from tests.references.recorder import Exchange
 
 pytestmark = EXPECTED_WARNINGS
 REST, GRAPHQL = "/api/v3", "/api/graphql"
-# Flows whose requests and answers are all of a kind with those of other flows.
+# Flows whose requests and answers have the same kinds as those of other flows.
 LEFT_OUT = frozenset(
     {
         "create_and_close",
-        "create_behind_an_approval",
-        "create_and_cancel_while_put_off",
+        "create_with_approval",
+        "create_and_cancel_while_postponed",
         "upscale_straight",
         "dry_run",
         "nothing_to_do",
@@ -43,17 +43,17 @@ LEFT_OUT = frozenset(
         "reminded_and_approved",
         "asked_again_because_the_base_moved",
         "merged_when_its_check_has_passed",
-        "said_to_be_ill_but_well",
+        "reported_unhealthy_but_healthy",
         "a_remediation_is_stopped",
         "swept_because_never_received",
         "swept_because_closed_unreported",
-        "swept_because_of_a_lost_notice",
+        "swept_because_of_a_lost_message",
     }
 )
 
 
 def play(installation: Installation, folder: Path) -> None:
-    """Have the flows, and what no flow does, send their requests once, undisturbed."""
+    """Run the flows and the other visits once, without faults."""
     visits.read_people(installation)
     visits.end_a_node_run(installation)
     visits.look_as_the_doctor(installation)
@@ -70,7 +70,7 @@ def play(installation: Installation, folder: Path) -> None:
 
 
 def sent_to(exchanges: list[Exchange], url: str, below: str) -> Iterator[tuple[Exchange, str]]:
-    """The exchanges with a server, and each one's path below a prefix."""
+    """Return the exchanges with a server, each with its path below a prefix."""
     for exchange in exchanges:
         path = urlsplit(exchange.url).path
         if exchange.url.startswith(url) and path.startswith(below):
@@ -78,7 +78,7 @@ def sent_to(exchanges: list[Exchange], url: str, below: str) -> Iterator[tuple[E
 
 
 def document_faults(exchange: Exchange) -> Iterator[str]:
-    """What of a GraphQL request does not fit GitHub's schema."""
+    """Return the faults of a GraphQL request by GitHub's schema."""
     schema = descriptions.github_graphql()
     sent = json.loads(exchange.sent)
     document = graphql.parse(sent["query"])
@@ -91,7 +91,7 @@ def document_faults(exchange: Exchange) -> Iterator[str]:
                 yield from (error.message for error in found)
 
 
-def test_exchanges_fit_the_published_descriptions(
+def test_exchanges_conform_to_the_published_descriptions(
     installation: Installation,
     exchanges: list[Exchange],
     folder: Path,
@@ -121,7 +121,7 @@ def test_exchanges_fit_the_published_descriptions(
         assert described.routes <= used, "\n".join(map(str, described.routes - used))
 
 
-def test_graphql_schema_is_a_part_of_githubs(installation: Installation) -> None:
+def test_graphql_schema_is_a_subset_of_githubs(installation: Installation) -> None:
     answer = requests.post(
         f"{installation.github.url}{GRAPHQL}",
         json={"query": graphql.get_introspection_query()},
@@ -130,6 +130,6 @@ def test_graphql_schema_is_a_part_of_githubs(installation: Installation) -> None
     )
 
     ours = graphql.build_client_schema(answer.json()["data"])
-    # A change from ours to GitHub's breaks what only ours has.
+    # A "breaking change" from our schema to GitHub's is something that only ours has.
     only_ours = graphql.find_breaking_changes(ours, descriptions.github_graphql())
     assert not only_ours, "\n".join(change.description for change in only_ours)

@@ -1,4 +1,4 @@
-"""What the stand-ins answer to requests that Slipway does not send, but others do."""
+"""The stand-ins' answers to requests that Slipway does not send, but other clients do."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortServer]:
 
 
 def written_by(server: PortServer, user_agent: str) -> list[str]:
-    """What a search finds whose last writer named itself so."""
+    """Search for entities by their last writer."""
     rule = {"property": "$datasource", "operator": "contains", "value": user_agent}
     query = {"combinator": "and", "rules": [rule]}
     answer = server.client.request("POST", "/v1/entities/search", json=query)
@@ -26,7 +26,7 @@ def written_by(server: PortServer, user_agent: str) -> list[str]:
 
 
 def another(server: PortServer, user_agent: str) -> PortClient:
-    """A client that is not Slipway, with the same credentials."""
+    """Sign in a client other than Slipway with the same credentials."""
     session = requests.Session()
     credentials = PortCredentials.model_validate(CREDENTIALS)
     client = PortClient(server.url, lambda _fresh: credentials, session=session)

@@ -1,4 +1,4 @@
-"""What Slipway and its scripts ask of Port and GitHub that no flow of `tests/faults` asks."""
+"""Requests of Slipway and its scripts to Port and GitHub that no flow of `tests/faults` sends."""
 
 import shlex
 from contextlib import suppress
@@ -33,7 +33,7 @@ UPSCALE: Change = change({PATH: "replicas: 3\n"})
 
 
 def settings(installation: Installation) -> dict[str, str]:
-    """The variables that scripts find an installation by."""
+    """Return the variables by which scripts find an installation."""
     return {
         "PORT_BASE_URL": installation.port.url,
         **{f"PORT_{name.upper()}": value for name, value in CREDENTIALS.items()},
@@ -98,7 +98,7 @@ def propose_as_an_app(installation: Installation) -> None:
 
 
 def protect(repository: Repository) -> None:
-    """Protect what people and Slipway push to, as docs/install.md asks for."""
+    """Protect the branches that people and Slipway push to, as docs/install.md requires."""
     ask = repository.requester.requestJsonAndCheck
     ask("PUT", f"{repository.url}/branches/main/protection", input=PROTECTION)
     ask("POST", f"{repository.url}/rulesets", input=RULESET)
@@ -114,7 +114,7 @@ def admit(repository: Repository, app_id: int) -> None:
 
 
 def look_as_the_doctor(installation: Installation) -> None:
-    """Make the doctor's checks of Port and GitHub."""
+    """Run the doctor's checks of Port and GitHub."""
     repository = installation.repository
     repository.create_variable("SLIPWAY_REPORTS_URL", "https://reports.test/reports")
     protect(repository)
@@ -181,7 +181,7 @@ def play_the_demo(world: World, folder: Path) -> None:
 
 
 def end_a_node_run(installation: Installation) -> None:
-    """Log to the run of a workflow's node and end it, and one that is not there."""
+    """Log to a workflow node's run and end it, and try one that does not exist."""
     url = f"{installation.port.url}/_sandbox/node-runs"
     answer = requests.post(url, json={"payload": {}}, headers=OWN_ROUTES, timeout=300)
     run = answer.json()["nodeRun"]
@@ -193,7 +193,7 @@ def end_a_node_run(installation: Installation) -> None:
 
 
 def make_an_app(installation: Installation) -> None:
-    """Make an App from a manifest, and install it on the services repository."""
+    """Create an App from a manifest, and install it on the services repository."""
     github = installation.github
     page = github_app.Page(github.url, "acme", "Slipway made", team_reviewers=True)
     with page.serving():
@@ -207,7 +207,7 @@ def make_an_app(installation: Installation) -> None:
 
 
 def read_people(installation: Installation) -> None:
-    """Read who belongs to a team, as a policy that names one has it read."""
+    """Read the members of a team, as a policy with a team does."""
     client = installation.port.client
     assert client.team_members("devops") == ["devops@acme.example"]
     assert client.team_members("strangers") == []

@@ -1,4 +1,4 @@
-"""The real Terraform reads what skeletons make of hostile text as that text."""
+"""Terraform reads hostile text in rendered skeletons as that text."""
 
 import json
 import subprocess
@@ -34,7 +34,7 @@ VARIABLES = ("name", "team", "environment", "purpose", "versioned", "expires_aft
 
 
 def outputs_of(folder: Path) -> dict[str, Any]:
-    """Apply a folder that has no provider, and read its outputs."""
+    """Apply a folder without a provider, and read its outputs."""
     terraform = [str(REPOSITORY / "scripts/terraform"), f"-chdir={folder}"]
     for command in (
         ["init", "-input=false", "-backend=false"],
@@ -50,7 +50,7 @@ def outputs_of(folder: Path) -> dict[str, Any]:
     return {name: one["value"] for name, one in json.loads(done.stdout).items()}
 
 
-def test_real_terraform_reads_typed_text_as_it_was_typed(tmp_path: Path) -> None:
+def test_terraform_reads_typed_text_unchanged(tmp_path: Path) -> None:
     for index, value in enumerate(HOSTILE):
         for path, skeleton in SKELETONS.items():
             text = skeleton.replace("INDEX", str(index))
@@ -66,7 +66,7 @@ def test_real_terraform_reads_typed_text_as_it_was_typed(tmp_path: Path) -> None
     }
 
 
-def test_real_terraform_reads_the_shipped_skeleton(tmp_path: Path) -> None:
+def test_terraform_reads_the_shipped_skeleton(tmp_path: Path) -> None:
     # Given a bucket with a hostile purpose, and the module that its folder names
     inputs = {
         "bucket_name": "invoices",
@@ -91,7 +91,7 @@ def test_real_terraform_reads_the_shipped_skeleton(tmp_path: Path) -> None:
     # When Terraform reads it
     said = outputs_of(folder)["all"]
 
-    # Then each value is what was typed
+    # Then each value equals the input
     assert said == {
         "name": "payments-invoices",
         "team": "payments",

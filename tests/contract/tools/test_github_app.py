@@ -1,4 +1,4 @@
-"""An App from a manifest, made by a person on the sandbox's GitHub with `scripts/github_app`."""
+"""`scripts/github_app` creates an App from a manifest, with a person on the sandbox's GitHub."""
 
 import io
 import json
@@ -67,7 +67,7 @@ def made(github: GitHubServer) -> App:
 
 
 def clicking(act: Callable[[str], object]) -> Callable[[str], None]:
-    """Have a person act at each address that is said."""
+    """Let a person act at each printed address."""
 
     def say(text: str) -> None:
         _, found, address = text.partition(": open ")
@@ -96,7 +96,7 @@ def test_members_are_read_only_with_team_reviewers(*, teams: bool) -> None:
     assert ("members" in asked["default_permissions"]) is teams
 
 
-def test_browser_ends_at_a_page_that_says_go_on(github: GitHubServer) -> None:
+def test_browser_ends_at_a_page_with_the_next_step(github: GitHubServer) -> None:
     ended: list[requests.Response] = []
     say = clicking(lambda address: ended.append(person.create_app(address)))
 
@@ -105,7 +105,7 @@ def test_browser_ends_at_a_page_that_says_go_on(github: GitHubServer) -> None:
     assert "Continue in the terminal" in ended[0].text
 
 
-def test_pasted_address_gives_the_app(
+def test_pasted_address_returns_the_app(
     github: GitHubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reading, writing = os.pipe()
@@ -125,7 +125,7 @@ def test_pasted_address_gives_the_app(
     assert app.owner == "acme"
 
 
-def test_code_with_another_state_is_not_taken(page: Page) -> None:
+def test_code_with_another_state_is_refused(page: Page) -> None:
     host = urlsplit(page.address).netloc
 
     status, _ = page.answer(host, f"/created?code={'a' * 40}&state=guessed")
@@ -133,14 +133,14 @@ def test_code_with_another_state_is_not_taken(page: Page) -> None:
     assert status == 404
 
 
-def test_page_takes_one_code(page: Page) -> None:
+def test_page_accepts_one_code(page: Page) -> None:
     taken = [page.take("a" * 40), page.take("b" * 40)]
 
     assert taken == [True, False]
     assert page.wait() == "a" * 40
 
 
-def test_page_is_not_shown_without_its_address(page: Page) -> None:
+def test_page_is_not_found_at_another_address(page: Page) -> None:
     status, text = page.answer(urlsplit(page.address).netloc, "/")
 
     assert status == 404
@@ -153,7 +153,7 @@ def test_page_is_not_shown_to_another_host(page: Page) -> None:
     assert status == 421
 
 
-def test_code_that_never_comes_ends_with_a_sentence(page: Page) -> None:
+def test_missing_code_ends_with_an_error_message(page: Page) -> None:
     with pytest.raises(Stopped, match="No App was created within an hour.*Start again"):
         page.wait(0)
 
@@ -198,7 +198,7 @@ def test_app_with_another_key_is_refused(github: GitHubServer) -> None:
         (["--file", str(ROOT / "README.md")], "exists already. Name a new file"),
     ],
 )
-def test_command_asks_for_one_place_of_the_key(places: list[str], said: str) -> None:
+def test_command_requires_one_place_for_the_key(places: list[str], said: str) -> None:
     app = typer.Typer()
     app.command()(main)
 

@@ -1,4 +1,4 @@
-"""What scripts/install asks of Port and GitHub, on the sandbox's stand-ins."""
+"""Requests of `scripts/install` to Port and GitHub, on the sandbox's stand-ins."""
 
 import secrets
 from collections.abc import Iterator
@@ -96,12 +96,12 @@ def test_wrong_port_secret_is_refused(port: PortServer) -> None:
         find_organization(of_port(port), wrong)
 
 
-def test_repository_that_is_not_there_is_refused(github: GitHubServer) -> None:
+def test_missing_repository_is_refused(github: GitHubServer) -> None:
     with pytest.raises(Stopped, match="answered 404.*acme/none.*Check the name"):
         find_repositories(of_github(github, "acme/none"), TOKEN)
 
 
-def test_token_that_only_reads_is_refused(github: GitHubServer, repository: Repository) -> None:
+def test_read_only_token_is_refused(github: GitHubServer, repository: Repository) -> None:
     repository.add_to_collaborators("developer", "pull")
     token = github.token_of("developer")
 
@@ -126,7 +126,7 @@ def test_prepared_repository_needs_no_pull_request(repository: Repository) -> No
     assert again is None
 
 
-def test_restart_workflow_of_the_team_stays(repository: Repository) -> None:
+def test_restart_workflow_of_the_team_is_kept(repository: Repository) -> None:
     repository.create_file(RESTART_WORKFLOW, "Restart", "on: workflow_dispatch\njobs: {}\n")
 
     prepare(repository, REPORTS)
@@ -134,7 +134,7 @@ def test_restart_workflow_of_the_team_stays(repository: Repository) -> None:
     assert [each.filename for each in repository.get_pulls()[0].get_files()] == [REPORT_WORKFLOW]
 
 
-def test_address_of_reports_is_set_and_corrected(repository: Repository) -> None:
+def test_reports_address_is_set_and_corrected(repository: Repository) -> None:
     prepare(repository, "https://old.test/reports")
     prepare(repository, REPORTS)
 

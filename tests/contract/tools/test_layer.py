@@ -20,7 +20,7 @@ HOST = Architecture.ARM64 if platform.machine() in {"aarch64", "arm64"} else Arc
 
 @pytest.fixture(scope="module")
 def real_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The repository's own layer for this machine's architecture, as Lambda unpacks it."""
+    """Unpack the repository's layer for this machine's architecture, as Lambda does."""
     output = tmp_path_factory.mktemp("build")
     build.build(REPOSITORY, output, [HOST])
     with zipfile.ZipFile(output / f"layer-{HOST}.zip") as file:
@@ -28,7 +28,7 @@ def real_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output / "opt/python"
 
 
-def test_real_layer_has_all_that_the_functions_import(real_layer: Path) -> None:
+def test_layer_has_everything_that_functions_import(real_layer: Path) -> None:
     # Given Lambda's own packages, the layer, and the functions
     path = os.pathsep.join([str(real_layer), str(REPOSITORY)])
     modules = [
@@ -55,8 +55,8 @@ def test_real_layer_has_all_that_the_functions_import(real_layer: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_real_layer_leaves_to_lambda_what_lambda_has(real_layer: Path) -> None:
-    held = {path.name for path in real_layer.iterdir()}
+def test_layer_omits_what_lambda_provides(real_layer: Path) -> None:
+    contained = {path.name for path in real_layer.iterdir()}
 
-    assert not held & {"boto3", "botocore", "s3transfer", "bin", "tests"}
-    assert {"slipway", "github", "pydantic", "aws_lambda_powertools", "urllib3"} <= held
+    assert not contained & {"boto3", "botocore", "s3transfer", "bin", "tests"}
+    assert {"slipway", "github", "pydantic", "aws_lambda_powertools", "urllib3"} <= contained

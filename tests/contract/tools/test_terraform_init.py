@@ -1,4 +1,4 @@
-"""The real Terraform takes the provider from a mirror, or from its registry, as it is locked."""
+"""Terraform installs the locked provider from a mirror or from its registry."""
 
 import shutil
 import subprocess
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.waits
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
-def test_real_init_keeps_the_lock_file_as_it_is(tmp_path: Path) -> None:
+def test_terraform_init_keeps_the_lock_file_unchanged(tmp_path: Path) -> None:
     # Given the stack, as cloned
     stack = tmp_path / "terraform"
     skip = shutil.ignore_patterns(".terraform", "*.tfstate*")
@@ -28,6 +28,6 @@ def test_real_init_keeps_the_lock_file_as_it_is(tmp_path: Path) -> None:
         check=False,
     )
 
-    # Then the provider is the one that the lock file names, and the file is as it was
+    # Then the provider is the locked one, and the lock file is unchanged
     assert done.returncode == 0, done.stderr
     assert lock.read_text() == before

@@ -16,7 +16,7 @@ from tests.catalogs.samples import ACME, EMPTY, SHIPPED, plan_of
 
 NAMES = ("a", "b", "c")
 SEPARATORS = (".", "-", "_", "--", "-.")
-# Short, and often with what may separate parts.
+# Short texts, often with characters that may separate parts.
 values = (
     st.lists(st.sampled_from(["a", "B", "1", *SEPARATORS]), min_size=1, max_size=5)
     .map("".join)
@@ -27,7 +27,7 @@ texts = values | st.text(max_size=12) | st.sampled_from(["..", ".git", "a/b", "a
 
 @st.composite
 def segments(draw: st.DrawFn) -> str:
-    """A segment: parts and perhaps a `*`, with something between them."""
+    """Draw a segment: parts and perhaps a `*`, with separators."""
     names = draw(st.lists(st.sampled_from([*NAMES, "*"]), min_size=1, max_size=3, unique=True))
     pieces = [name if name == "*" else f"{{{name}}}" for name in names]
     start, end = draw(st.sampled_from(["", "x", "x-"])), draw(st.sampled_from(["", ".yaml", "-y"]))
@@ -59,7 +59,7 @@ def test_pattern_is_read_or_refused_with_a_reason(text: str) -> None:
 
 
 @given(patterns, st.dictionaries(st.sampled_from(NAMES), values, min_size=3), st.data())
-def test_path_is_read_back_as_the_parts_it_was_made_of(
+def test_path_is_read_back_as_its_parts(
     text: str, chosen: dict[str, str], data: st.DataObject
 ) -> None:
     pattern = Pattern.parse(text)
@@ -99,7 +99,7 @@ def test_disjoint_patterns_share_no_path(
 
 
 @given(texts)
-def test_safe_value_is_one_segment_that_leads_nowhere_else(value: str) -> None:
+def test_safe_value_is_one_plain_path_segment(value: str) -> None:
     if is_safe(value):
         assert value.isascii()
         assert value.isprintable()
@@ -170,7 +170,7 @@ def test_create_writes_only_files_of_its_entity(
         | st.dictionaries(st.text(max_size=8), st.text(max_size=8)).map(json.dumps).map(str.encode),
     )
 )
-def test_any_file_is_loaded_or_a_fault(files: dict[str, bytes]) -> None:
+def test_any_file_is_loaded_or_reported_as_a_fault(files: dict[str, bytes]) -> None:
     _, faults = load(files)
 
     assert all(fault.line >= 1 and fault.problem and fault.cure for fault in faults)

@@ -1,7 +1,7 @@
-"""What readers of YAML and JSON say of a text, as a judge that shares nothing with the editor.
+"""Read YAML and JSON with independent libraries, to judge the editor's results.
 
-A tree is a dict, a list, or a pair of a scalar's kind and text; keys are such pairs. `Changed`
-stands for a value that an edit has put there.
+A tree is a dict, a list, or a pair of a scalar's kind and text; keys are such pairs. `Changed` is
+the value that an edit has written.
 """
 
 import json
@@ -26,27 +26,27 @@ class Changed:
 
 
 def libyaml(text: str) -> Tree:
-    """What libyaml and PyYAML's rules of YAML 1.1 say."""
+    """Read with libyaml and PyYAML's rules of YAML 1.1."""
     return _tree(yaml.compose(text, Loader=yaml.CSafeLoader))
 
 
 def pyyaml(text: str) -> Tree:
-    """What PyYAML's own parser says, which differs from libyaml's."""
+    """Read with PyYAML's own parser, which differs from libyaml's."""
     return _tree(yaml.compose(text, Loader=yaml.SafeLoader))
 
 
 def yaml_1_2(text: str) -> Tree:
-    """What a reader of YAML 1.2 says."""
+    """Read by the rules of YAML 1.2."""
     return _tree(YAML(typ="safe", pure=True).compose(text))
 
 
 def json_reader(text: str) -> Tree:
-    """What Python's reader of JSON says."""
+    """Read with Python's reader of JSON."""
     return _json_tree(json.loads(text.removeprefix("\ufeff")))
 
 
 def trees(text: str, readers: list[Reader]) -> dict[Reader, Tree]:
-    """What each reader says that can read a text at all."""
+    """Return the tree of each reader that can read a text."""
     found = {}
     for reader in readers:
         try:
@@ -60,7 +60,7 @@ def trees(text: str, readers: list[Reader]) -> dict[Reader, Tree]:
 
 
 def agrees(expected: Tree, found: Tree) -> bool:
-    """Whether a reader reads what was expected."""
+    """Whether a reader reads the expected tree."""
     match expected:
         case Changed():
             return _says(found, expected.value)
@@ -80,7 +80,7 @@ def agrees(expected: Tree, found: Tree) -> bool:
 
 
 def changed(tree: Tree, operation: str, keys: tuple[str, ...], value: Any) -> Tree:
-    """A tree with an edit: what every reader must read afterwards."""
+    """Return a tree with an edit, which every reader must read afterwards."""
     key, *rest = keys
     place: Any = int(key) if isinstance(tree, list) else ("str", key)
     new: Any = (
@@ -105,7 +105,7 @@ def _is_missing(tree: Tree, place: Any) -> bool:
 
 
 def paths(tree: Tree, above: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Tree]]:
-    """All paths of a tree whose keys are texts, with what stands there."""
+    """Return all paths of a tree whose keys are texts, with their values."""
     members: list[tuple[str, Tree]] = []
     if isinstance(tree, list):
         members = [(str(index), inner) for index, inner in enumerate(tree)]
@@ -118,7 +118,7 @@ def paths(tree: Tree, above: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...]
 
 
 def only_adds(before: str, after: str) -> bool:
-    """Whether a text is another one with characters inserted at one place."""
+    """Whether a text is another one with characters inserted in one place."""
     start = _equal_at_start(before, after)
     return start + _equal_at_start(before[::-1], after[::-1]) >= len(before)
 

@@ -1,4 +1,4 @@
-"""Long values files in the style of public charts: all that Slipway edits in them."""
+"""Slipway's edits of long values files in the style of public charts."""
 
 from random import Random
 from typing import Any

@@ -1,4 +1,4 @@
-"""Edits of any document: nothing but the edit changes, for every reader, or the edit is refused."""
+"""An edit of any document changes nothing else for any reader, or is refused."""
 
 import contextlib
 import json
@@ -34,7 +34,7 @@ from tests.property.hostile.mutation import examples
 pytestmark = pytest.mark.timeout(60 * int(os.environ.get("FUZZ", "1")))
 
 READERS: list[Reader] = [libyaml, pyyaml, yaml_1_2]
-# What some reader takes for anything but a text, or for more than one.
+# Texts that some reader reads as another type, or as more than one value.
 AMBIGUOUS = [
     "on", "no", "y", "N", "yes", "Off", "true", "null", "~", "", "1_000", "0777", "0o17",
     "0x1F", "0b1",
@@ -65,7 +65,7 @@ NEW_PATHS = [("replicas",), ("image", "tag"), ("a.b", "on", "c")]
 
 
 def choose(tree: Tree, random: Random) -> tuple[str, tuple[str, ...]]:
-    """An operation and a path that fit what a document holds."""
+    """Draw an operation and a path that fit a document's content."""
     known = paths(tree)
     if not known or random.random() < 0.3:
         return random.choice(["set", "add_missing", "append"]), random.choice(NEW_PATHS)
@@ -88,7 +88,7 @@ def edit(document: Document, operation: str, keys: tuple[str, ...], value: Any) 
 def assert_edited(
     before: str, after: str, readers: list[Reader], edited: tuple[str, tuple[str, ...], Any]
 ) -> None:
-    """Every reader of the old text reads the new one as the old one with the edit."""
+    """Check that every reader reads the old document with the edit."""
     operation, keys, value = edited
     for reader, tree in trees(before, readers).items():
         old = {} if isinstance(tree, tuple) else tree
@@ -96,7 +96,7 @@ def assert_edited(
 
 
 def assert_rest_untouched(file: ValuesFile, after: str, keys: tuple[str, ...]) -> None:
-    """All characters of other keys of the top level, and around them, are as they were."""
+    """Check that all characters of other top-level keys, and around them, are unchanged."""
     names = list(libyaml(file.text))
     if ("str", keys[0]) in names:
         index = names.index(("str", keys[0]))
@@ -108,7 +108,7 @@ def assert_rest_untouched(file: ValuesFile, after: str, keys: tuple[str, ...]) -
 
 @contextlib.contextmanager
 def refusal_with_place() -> Iterator[None]:
-    """Let a document be refused, if its line and column are named."""
+    """Accept a refusal of a document only if it names line and column."""
     try:
         yield
     except DocumentRefused as refused:
@@ -189,7 +189,7 @@ PIECES = [
     st.sampled_from(["set", "append", "remove", "add_missing"]),
     st.sampled_from([*NEW_PATHS[:2], ("a",), ("b",), ("c", "d")]),
 )
-def test_any_text_is_edited_right_or_refused(
+def test_any_text_is_edited_correctly_or_refused(
     text: str, form: Any, operation: str, keys: tuple[str, ...]
 ) -> None:
     with contextlib.suppress(DocumentRefused):
@@ -209,7 +209,7 @@ def test_path_of_any_keys_reads_back(keys: list[str]) -> None:
 
 @examples(200)
 @given(st.text(max_size=12) | st.from_regex(r"[-+0-9._:eExonTZ ]{1,12}", fullmatch=True))
-def test_scalar_is_read_only_if_all_readers_agree(text: str) -> None:
+def test_scalar_is_read_only_when_all_readers_agree(text: str) -> None:
     with contextlib.suppress(DocumentRefused):
         found = read_document(f"a: {text}\n", "yaml").read("a")
 

@@ -1,8 +1,8 @@
-"""Writes values files in the style of public Helm charts, and in worse styles.
+"""Write values files in the style of public Helm charts, and in worse styles.
 
-The style is that of long `values.yaml` files: sections under banners, a comment above each key,
-examples that are commented out, quantities, templates in quotes, scripts as block scalars, shared
-parts by anchors. All of it is made up here from a seed.
+The files imitate long `values.yaml` files: sections under banners, a comment above each key, and
+examples in comments. They also have quantities, quoted templates, scripts as block scalars, and
+anchors. A seed generates all content.
 """
 
 import json
@@ -51,9 +51,9 @@ class ValuesFile:
     """A generated file.
 
     Attributes:
-        head: what comes before the first key.
+        head: the text before the first key.
         entries: each key of the top level with its value and its comments.
-        tail: what comes after the last one.
+        tail: the text after the last key.
     """
 
     head: str
@@ -62,12 +62,12 @@ class ValuesFile:
 
     @property
     def text(self) -> str:
-        """The whole file."""
+        """Return the whole file."""
         return "".join([self.head, *self.entries, self.tail])
 
 
 def make_values_file(seed: int, entries: int) -> ValuesFile:
-    """Write a file with so many keys at its top level."""
+    """Write a file with a number of keys at its top level."""
     return _Writer(Random(seed)).file(entries)
 
 
@@ -119,7 +119,7 @@ class _Writer:
         return self._random.choice(["", "", "", "", " # why: 1", '   # "x"', "  ", " #"])
 
     def _entry(self, indent: str, depth: int, *, is_first: bool = False) -> str:
-        """A key with its value, comments before it, and the line break at its end.
+        """Write a key with its value, comments before it, and the final line break.
 
         Args:
             indent: the spaces before it.
@@ -140,7 +140,7 @@ class _Writer:
         return f"{'' if is_first else before}{indent}{key}{colon}{self._value(indent, depth)}"
 
     def _value(self, indent: str, depth: int) -> str:
-        """A value with the white space before it and the line break after it."""
+        """Write a value with the white space before it and the line break after it."""
         kinds = [
             self._plain,
             self._plain,
@@ -222,7 +222,7 @@ class _Writer:
         return f" {flow}{self._after()}\n"
 
     def _shared(self, indent: str, depth: int) -> str:
-        """An anchor, or what uses one."""
+        """Write an anchor, or an alias of one."""
         inner = indent + "  "
         whole = [name for name, is_object in self._anchors.items() if is_object]
         if self._anchors and self._chance(0.4):

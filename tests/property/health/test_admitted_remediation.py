@@ -1,4 +1,4 @@
-"""Whatever comes when, one execution looks after a service, and no word of others is lost."""
+"""In any order of events, one execution owns a service, and no other writer's change is lost."""
 
 import io
 from collections.abc import Callable
@@ -37,15 +37,15 @@ from tests.unit.health.remedy import (
 )
 from tests.unit.health.story import BEGIN, HEALTHY, UNHEALTHY, URL
 
-SAID_TO_BE_ILL = {"Progressing", "Degraded"}
+REPORTED_UNHEALTHY = {"Progressing", "Degraded"}
 statuses = st.sampled_from(["Progressing", "Degraded", "Degraded", "Healthy", "Suspended"])
 actions = st.one_of(
     st.tuples(st.just("change"), statuses),
     st.tuples(st.just("deliver"), st.randoms(use_true_random=False)),
     st.tuples(st.just("step"), st.booleans()),
     st.tuples(st.just("step"), st.booleans()),
-    # Somebody changes the entity at the n-th call that a step makes of Port, which is mostly the
-    # last one: there two writers can meet.
+    # Another writer changes the entity at a step's n-th call to Port. That is mostly the last call,
+    # where two writers can conflict.
     st.tuples(
         st.just("interrupt"),
         st.tuples(
@@ -61,7 +61,7 @@ actions = st.one_of(
 
 
 class MemoryStore[R: Row](Rows[R]):
-    """The table, without DynamoDB."""
+    """The table in memory, without DynamoDB."""
 
     def __init__(self, rows: dict[str, R]) -> None:
         self._rows = rows
@@ -75,13 +75,13 @@ class MemoryStore[R: Row](Rows[R]):
         before = self._rows.get(row.service)
         if before and before.version != row.version - 1:
             return False
-        # As stored and read again.
+        # Each row is serialised, as in DynamoDB.
         self._rows[row.service] = type(row).model_validate_json(row.model_dump_json())
         return True
 
 
 class Catalogue(FakePort):
-    """Port, which is watched."""
+    """A Port that records and checks the calls."""
 
     def __init__(self, simulation: "Simulation") -> None:
         super().__init__(lambda: simulation.now)
@@ -90,20 +90,20 @@ class Catalogue(FakePort):
     def get_entity(self, blueprint: str, identifier: str) -> Entity | None:
         entity = super().get_entity(blueprint, identifier)
         row = self._simulation.row
-        ill = entity and entity.properties["health_status"] in SAID_TO_BE_ILL
-        if ill and row and row.execution and row.ending is None:
-            # A look that decides what is next, not the one with which the service is let go.
+        unhealthy = entity and entity.properties["health_status"] in REPORTED_UNHEALTHY
+        if unhealthy and row and row.execution and row.ending is None:
+            # A check that decides the next step, not the one that releases the service.
             self._simulation.looks.append(self._simulation.tick())
         return entity
 
     def update_entity(self, blueprint: str, identifier: str, properties: dict[str, Any]) -> bool:
         row = self._simulation.row
         assert row is not None
-        assert row.execution is not None, "nobody is at work"
-        assert properties["health_check_id"].startswith(f"{row.execution}."), "another is at work"
+        assert row.execution is not None, "no execution is running"
+        assert properties["health_check_id"].startswith(f"{row.execution}."), "another is running"
         restored = properties.keys() == {"health_status", "health_check_id"}
-        if restored and properties["health_status"] in SAID_TO_BE_ILL:
-            # What Slipway wrote over is restored, and looked at as if it had just been read.
+        if restored and properties["health_status"] in REPORTED_UNHEALTHY:
+            # The overwritten status is restored, and checked as if it had just been read.
             self._simulation.looks.append(self._simulation.tick())
         return super().update_entity(blueprint, identifier, properties)
 
@@ -123,14 +123,14 @@ class Simulation:
         }
         self.finding = finding
         self.probed: list[Any] = []
-        # Each record is of a partition of its own, as those of different ones come in any order.
+        # Each record has its own partition, because partitions have no common order.
         self.log: list[tuple[str, dict[str, Any]]] = []
         self.published = 0
         self.machines: dict[str, Machine] = {}
         self.looks: list[int] = []
         self.last_word: tuple[str, int] = ("Healthy", 0)
         self.last_stop = 0
-        self.told = 0
+        self.alerts_sent = 0
 
     def tick(self) -> int:
         self.ticks += 1
@@ -147,11 +147,11 @@ class Simulation:
         config = RemediationConfig.model_validate(ENVIRONMENT)
         port: Any = self.port
         github: Any = self.github
-        alerts: Any = SimpleNamespace(send=self.tell)
+        alerts: Any = SimpleNamespace(send=self.send)
         return RemediationSteps(config, port, lambda place: github, alerts)
 
-    def tell(self, *_what: Any) -> None:
-        self.told += 1
+    def send(self, *_what: Any) -> None:
+        self.alerts_sent += 1
 
     def start(self, _machine_arn: str, name: str, payload: dict[str, Any]) -> None:
         assert payload == {"service": KEY, "execution": name}
@@ -159,7 +159,7 @@ class Simulation:
         if name not in self.machines:
             self.machines[name] = Machine(world, name)
 
-    # -- what happens
+    # -- events
 
     def change(self, status: str) -> None:
         before = dict(self.port.entities[SERVICE])
@@ -174,7 +174,7 @@ class Simulation:
         self.last_word = status, self.tick()
 
     def deliver(self, random: Any) -> None:
-        """Some of the records, in any order, some of them twice or again later."""
+        """Deliver some records in any order, some of them repeatedly."""
         batch = random.sample(self.log, random.randint(0, len(self.log)))
         self.read(batch + batch[:1])
         again = random.random() < 0.3
@@ -227,7 +227,7 @@ class Simulation:
             machine.next = "Done"
             remediations = self.remediations()
             remediations.release(KEY, machine.execution, status)
-            # And once more, as EventBridge may.
+            # EventBridge may deliver an event twice.
             remediations.release(KEY, machine.execution, status)
             self.last_stop = self.tick()
 
@@ -240,7 +240,7 @@ class Simulation:
         return stopped.StoppedRemediations(config, port, no_request)
 
     def settle(self) -> None:
-        """Nothing happens any more but what must."""
+        """Let only the necessary events happen."""
         for _ in range(500):
             self.read(self.log)
             self.log = []
@@ -276,11 +276,11 @@ def patched(simulation: Simulation, patch: pytest.MonkeyPatch) -> None:
 
 @settings(max_examples=150)
 @given(
-    st.sampled_from(sorted(SAID_TO_BE_ILL)),
+    st.sampled_from(sorted(REPORTED_UNHEALTHY)),
     st.lists(actions, max_size=10),
     st.sampled_from([HEALTHY, UNHEALTHY]),
 )
-# Written over, and known of before or after the service is let go; and let go only then.
+# Overwritten changes, whose record arrives before or after the release of the service.
 @example("Progressing", [("interrupt", (2, "Degraded", True, "Finish"))], HEALTHY)
 @example("Progressing", [("interrupt", (2, "Degraded", False, "Finish"))], HEALTHY)
 @example("Progressing", [("interrupt", (3, "Degraded", True, "Finish"))], HEALTHY)
@@ -302,8 +302,8 @@ def test_one_execution_runs_and_handles_the_last_change(
     changes = sum(name in {"change", "interrupt"} for name, _ in story)
     assert len(simulation.machines) <= 1 + changes
     status, said = simulation.last_word
-    if status in SAID_TO_BE_ILL and said > simulation.last_stop:
+    if status in REPORTED_UNHEALTHY and said > simulation.last_stop:
         assert any(look > said for look in simulation.looks)
         found = simulation.port.entities[SERVICE]["health_status"]
         assert found == ("Healthy" if finding is HEALTHY else "Degraded")
-    assert simulation.told <= 1
+    assert simulation.alerts_sent <= 1

@@ -28,10 +28,10 @@ ENVIRONMENTS = ["Test", "Staging", "Production"]
 attempts = st.integers(1, 3)
 waits = st.integers(5, 1800)
 windows = st.builds(
-    lambda probes, healthy, ill, interval: Window(
+    lambda probes, healthy, unhealthy, interval: Window(
         probes=probes,
         healthy_after=min(healthy, probes),
-        unhealthy_after=min(ill, probes),
+        unhealthy_after=min(unhealthy, probes),
         interval_seconds=interval,
     ),
     st.integers(1, 6),
@@ -48,7 +48,7 @@ strategies = st.tuples(
 
 @st.composite
 def policies(draw: st.DrawFn) -> Policy:
-    """Any policy that is one."""
+    """Draw any valid policy."""
     environments = draw(st.frozensets(st.sampled_from(ENVIRONMENTS)))
     asked = draw(st.frozensets(st.sampled_from(sorted(environments)))) if environments else set()
     return Policy.model_validate(
@@ -68,11 +68,11 @@ def policies(draw: st.DrawFn) -> Policy:
 
 
 def play(policy: Policy, data: st.DataObject, **known: Any) -> Story:
-    """A remediation in which everything outside is drawn: findings, outcomes, locks, decisions."""
+    """Play a remediation with drawn findings, outcomes, locks and decisions."""
 
     def look(story: Story) -> Finding:
         if data.draw(st.integers(0, 19)) == 0:
-            # Somebody changes the entity meanwhile.
+            # Another writer changes the entity at the same time.
             story.state = story.state.reread(
                 data.draw(st.sampled_from(["Degraded", "Progressing", "Healthy", None])),
                 data.draw(st.sampled_from([*ENVIRONMENTS, None])),
@@ -92,11 +92,11 @@ def play(policy: Policy, data: st.DataObject, **known: Any) -> Story:
 
 
 def bound(policy: Policy) -> int:
-    """The most steps that a remediation may take."""
+    """Return the maximum number of steps of a remediation."""
     tries = sum(strategy.attempts for strategy in policy.strategies)
     phases = 1 + tries + 2  # one for each repair, one for a cool-down, one for an approval
     probes = max(policy.verify.probes, policy.settle.probes)
-    # Each probe may be followed by a wait and by a look at the files.
+    # A wait and a read of the files may follow each probe.
     return phases * (3 * probes + 2) + 2 * tries + 4
 
 
@@ -208,7 +208,7 @@ def test_flapping_service_stays_within_the_hourly_limit(
 
 @given(policy=policies(), start=starts, data=st.data())
 @settings(max_examples=60)
-def test_at_most_one_cool_down_is_waited_for(
+def test_remediation_waits_for_at_most_one_cool_down(
     policy: Policy, start: dict[str, Any], data: st.DataObject
 ) -> None:
     story = play(policy, data, **start)

@@ -1,4 +1,4 @@
-"""Whatever a catalogue, a topic or a server says of a service's health: never a crash."""
+"""No health data from a catalogue, a topic or a server causes a crash."""
 
 import json
 import math
@@ -61,8 +61,8 @@ entities = st.fixed_dictionaries(
     optional={"title": json_values, "relations": json_values},
 )
 WINDOWS = st.builds(
-    lambda probes, healthy, ill: Window(
-        probes=probes, healthy_after=min(healthy, probes), unhealthy_after=min(ill, probes)
+    lambda probes, healthy, unhealthy: Window(
+        probes=probes, healthy_after=min(healthy, probes), unhealthy_after=min(unhealthy, probes)
     ),
     *(st.integers(1, 8) for _ in range(3)),
 )
@@ -92,9 +92,7 @@ def server() -> Iterator[Server]:
 @given(pieces=st.lists(st.sampled_from(PIECES) | st.binary(max_size=20), max_size=12))
 @example(pieces=[])
 @settings(max_examples=150)
-def test_whatever_a_server_answers_a_probe_has_a_result(
-    server: Server, pieces: list[bytes]
-) -> None:
+def test_probe_has_a_result_for_any_answer(server: Server, pieces: list[bytes]) -> None:
     server.behave = server.answering(b"".join(pieces))
 
     result = probe(f"http://127.0.0.1:{server.port}/", server.limits(max_body_bytes=1024))
@@ -135,7 +133,7 @@ def test_arbitrary_health_url_reaches_only_allowed_addresses(url: object) -> Non
 
 
 @given(inner=st.ip_addresses(v=4))
-def test_an_ipv4_address_is_judged_alike_however_ipv6_writes_it(inner: IPv4Address) -> None:
+def test_ipv4_address_is_judged_alike_in_every_ipv6_form(inner: IPv4Address) -> None:
     forms = [
         IPv6Address(int(IPv6Address(prefix)) | (int(inner) << shift))
         for prefix, shift in (
@@ -149,7 +147,7 @@ def test_an_ipv4_address_is_judged_alike_however_ipv6_writes_it(inner: IPv4Addre
 
 
 @given(address=st.ip_addresses(v=6))
-def test_no_ipv6_address_outside_of_global_unicast_is_public(address: IPv6Address) -> None:
+def test_ipv6_address_is_public_only_within_global_unicast(address: IPv6Address) -> None:
     if not forbidden([str(address)], ProbeLimits()):
         assert address in IPv6Network("2000::/3") or unwrap(address) != address
 
@@ -164,7 +162,7 @@ def test_forbidden_addresses_stay_forbidden_when_all_are_allowed(
 
 
 @given(body=st.binary() | json_values.map(lambda value: json.dumps(value).encode()), path=st.text())
-def test_whatever_a_body_and_a_path_say_there_is_a_finding(body: bytes, path: str) -> None:
+def test_finding_exists_for_any_body_and_path(body: bytes, path: str) -> None:
     try:
         where = JsonPath(path)
     except UserError:
@@ -176,7 +174,7 @@ def test_whatever_a_body_and_a_path_say_there_is_a_finding(body: bytes, path: st
 
 
 @given(value=st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text())
-def test_a_value_of_json_matches_what_it_is_written_as(value: object) -> None:
+def test_json_value_matches_its_written_form(value: object) -> None:
     text = value if isinstance(value, str) else json.dumps(value)
 
     assert matches(value, text) or (isinstance(value, float) and math.isinf(value))
@@ -189,9 +187,7 @@ def test_a_value_of_json_matches_what_it_is_written_as(value: object) -> None:
     ),
     json_values,
 )
-def test_whatever_an_entity_says_its_settings_are_within_bounds(
-    properties: dict[str, Any], url: Any
-) -> None:
+def test_settings_of_any_entity_are_within_bounds(properties: dict[str, Any], url: Any) -> None:
     read = read_settings(properties, url)
 
     status = read.expectation.status
@@ -201,13 +197,13 @@ def test_whatever_an_entity_says_its_settings_are_within_bounds(
 
 
 @given(text=st.text())
-def test_text_of_strangers_is_always_shown_as_one_printable_line(text: str) -> None:
+def test_untrusted_text_is_shown_as_one_printable_line(text: str) -> None:
     assert shown(text).isprintable()
     assert len(shown(text)) <= 121
 
 
 @given(findings=FINDINGS, window=WINDOWS)
-def test_a_verdict_once_given_stays_whatever_is_found_later(
+def test_verdict_does_not_change_after_later_findings(
     findings: list[Finding], window: Window
 ) -> None:
     verdicts = [assess(findings[:end], window) for end in range(len(findings) + 1)]
@@ -217,14 +213,14 @@ def test_a_verdict_once_given_stays_whatever_is_found_later(
 
 
 @given(value=json_values | records)
-def test_whatever_is_on_the_topic_it_is_a_change_or_skipped(value: object) -> None:
+def test_any_record_is_a_change_or_skipped(value: object) -> None:
     read = read_change(value)
 
     assert isinstance(read, Change | Skipped)
 
 
 @given(before=st.none() | entities, after=entities, data=st.data())
-def test_a_change_is_known_by_its_content_alone(
+def test_change_is_identified_by_its_content_alone(
     before: dict[str, Any] | None, after: dict[str, Any], data: st.DataObject
 ) -> None:
     record = {
@@ -234,7 +230,7 @@ def test_a_change_is_known_by_its_content_alone(
         "diff": {"before": before, "after": after},
     }
     read = read_change(json.loads(json.dumps(record)))
-    # The same entity in other words: the order of its properties means nothing.
+    # An equal entity: the order of its properties has no meaning.
     shuffled = data.draw(st.permutations(list(after["properties"].items())))
     record["diff"] = {"before": before, "after": {**after, "properties": dict(shuffled)}}
 
@@ -251,7 +247,7 @@ def test_a_change_is_known_by_its_content_alone(
     ),
     data=st.data(),
 )
-def test_health_is_looked_at_whatever_the_order_of_changes(
+def test_health_is_checked_in_any_order_of_changes(
     minutes: list[tuple[int, bool]], data: st.DataObject
 ) -> None:
     changes = [

@@ -1,4 +1,4 @@
-"""The functions as they are deployed, with everything around them that is not theirs."""
+"""Provide the deployed functions, and stand-ins for everything around them."""
 
 import io
 import json
@@ -20,7 +20,7 @@ from tests.property.hostile.outside import AnyGitHub, AnyPort
 from tests.unit.conftest import aws
 
 __all__ = ["aws"]
-# With characters that no encoding leaves alone.
+# Secrets with characters that every encoding changes.
 PLANTED = {
     "Port's client secret": "planted/port secret+of=more than 32 bytes?ü",
     "GitHub's token": "planted-github-token-0123456789",

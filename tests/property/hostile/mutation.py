@@ -1,4 +1,4 @@
-"""Mutations of what is real, as strategies: of a text's bytes, and of the structure of its JSON.
+"""Strategies that mutate real input: the bytes of a text, and the structure of its JSON.
 
 `FUZZ=20 make contract` tries twenty times as many examples.
 """
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 _FACTOR = int(os.environ.get("FUZZ", "1"))
 
-# What parsers, databases, paths, logs and pages have stumbled over.
+# Values that have caused faults in parsers, databases, paths, logs and pages.
 NASTY: list[Any] = [
     None, True, False, 0, -1, 1.5, 1e308, float("inf"), float("nan"), 10**400, -(2**63), "", " ",
     ".", "..", "../..", "../../.github/workflows/x.yml", "a/../../b", "..\\..\\x", "/etc/passwd",
@@ -29,13 +29,13 @@ NASTY: list[Any] = [
 
 
 def examples(number: int) -> settings:
-    """So many examples, or a multiple of them.
+    """Run a number of examples, or a multiple of it.
 
-    What fixtures hold is shared by the examples: no run, service or request is named twice.
+    The examples share the fixtures, so each run, service and request needs its own name.
     """
     return settings(
         max_examples=number * _FACTOR,
-        # A mutation shrinks to nothing readable, and each attempt costs as much as an example.
+        # Shrinking gives no readable mutation, and each attempt costs as much as an example.
         phases=[Phase.explicit, Phase.reuse, Phase.generate],
         report_multiple_bugs=True,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -43,19 +43,19 @@ def examples(number: int) -> settings:
 
 
 def mutated(*seeds: Any) -> st.SearchStrategy[Any]:
-    """One of these JSON values with up to four mistakes in its structure."""
+    """Draw one of these JSON values with up to four mistakes in its structure."""
     return st.builds(_mutate, st.sampled_from(seeds), st.randoms(use_true_random=False))
 
 
 def mutated_bytes(*seeds: Any) -> st.SearchStrategy[bytes]:
-    """One of these JSON values as text, of which the bytes or the structure were mutated."""
+    """Draw one of these JSON values as text, with mutated bytes or structure."""
     structural = mutated(*seeds).map(to_bytes)
     plain = st.sampled_from(seeds).map(to_bytes)
     return structural | st.builds(_corrupt, plain, st.randoms(use_true_random=False))
 
 
 def to_bytes(value: Any) -> bytes:
-    """JSON as a careless producer writes it, with `NaN` and halves of surrogate pairs."""
+    """Write JSON as a careless producer does, with `NaN` and lone surrogates."""
     return json.dumps(value).encode()
 
 
@@ -82,7 +82,7 @@ def _mutate(seed: Any, random: Random) -> Any:
 
 
 def _places(value: Any) -> Any:
-    """Every place of a structure, as its container and the key in it."""
+    """Return every place of a structure, as its container and key."""
     waiting = [value]
     while waiting:
         container = waiting.pop()

@@ -1,4 +1,4 @@
-"""A Port and a GitHub that know whatever they are asked for, over real HTTP."""
+"""A Port and a GitHub that accept any request, over real HTTP."""
 
 import base64
 import itertools
@@ -18,7 +18,7 @@ Decide = Callable[[str], Answer | None]
 
 
 class _Table(dict[str, list[Answer]]):
-    """Scripted answers first; else what `decide` says."""
+    """A server with scripted answers; other requests are answered by `decide`."""
 
     def __init__(self, decide: Decide) -> None:
         super().__init__()
@@ -33,11 +33,11 @@ class _Table(dict[str, list[Answer]]):
 
 
 class AnyPort(ScriptedServer):
-    """Port, in which every run is in progress, of one action, and of whoever is asked for.
+    """A Port in which every run is in progress, and belongs to one action and any person.
 
     Attributes:
         action: the action of all runs.
-        published: what its record of a run says beside that, by run id.
+        published: further fields of a run's record, by run id.
     """
 
     def __init__(self, action: str) -> None:
@@ -68,7 +68,7 @@ class AnyPort(ScriptedServer):
         return 200, {"ok": True, "entity": entity, "run": {}, "entities": []}, {}
 
     def publish(self, event: dict[str, Any]) -> None:
-        """Have the records of runs say what the messages of an event say, if they can."""
+        """Let the records of runs match the messages of an event, where possible."""
         for record in itertools.chain.from_iterable(event.get("records", {}).values()):
             try:
                 value = json.loads(base64.b64decode(record.get("value", "")))
@@ -82,7 +82,7 @@ class AnyPort(ScriptedServer):
 
 
 class AnyGitHub(ScriptedServer):
-    """GitHub with a services repository without a service; every proposal gets a pull request."""
+    """A GitHub whose services repository is empty; every proposal gets a pull request."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,12 +90,12 @@ class AnyGitHub(ScriptedServer):
         self.answers = _Table(self._decide)
 
     def written(self) -> list[list[dict[str, Any]]]:
-        """The additions and deletions of each commit."""
+        """Return the additions and deletions of each commit."""
         changes = [sent["commit"]["fileChanges"] for sent in self._proposals() if "commit" in sent]
         return [[*change["additions"], *change["deletions"]] for change in changes]
 
     def branches(self) -> list[str]:
-        """The branches of the pull requests that were opened."""
+        """Return the branches of the opened pull requests."""
         return [sent["pull"]["headRefName"] for sent in self._proposals() if "pull" in sent]
 
     def _proposals(self) -> list[dict[str, Any]]:

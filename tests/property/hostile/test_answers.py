@@ -1,4 +1,4 @@
-"""Whatever Port and GitHub answer: a value of ours, or one of the documented errors."""
+"""Any answer of Port or GitHub becomes a valid value or a documented error."""
 
 import contextlib
 import gc
@@ -139,7 +139,7 @@ GITHUB_CALLS: list[Callable[[ServicesRepository], object]] = [
     lambda github: Repairs(github).escalate(title="t", body="m", labels=["l"], marker="m"),
 ]
 
-# As a `Location` it has a test of its own.
+# A separate test covers it as a `Location`.
 NO_TEXT = "\xb2"
 odd_headers = st.dictionaries(
     st.sampled_from(["Retry-After", "X-RateLimit-Reset", "X-RateLimit-Remaining", "Location"]),
@@ -158,7 +158,7 @@ def answers(*seeds: Any) -> st.SearchStrategy[list[Answer]]:
 
 
 class Sequence(ScriptedServer):
-    """A server that gives its answers one after the other, whatever it is asked; then the last."""
+    """A server that answers any request with the next answer, and then repeats the last one."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -244,7 +244,7 @@ def test_redirect_to_invalid_text_is_a_documented_error(
     with pytest.raises(PortError, match="cannot be read"):
         port_client(server, retry_budget=30).get_user("a@b.c")
 
-    gc.collect()  # So that the sockets are this test's.
+    gc.collect()  # This closes the sockets within the test.
 
 
 names = st.sampled_from([n for n in NASTY if isinstance(n, str)]) | st.text(max_size=20)

@@ -1,4 +1,4 @@
-"""Whatever a path looks like: nothing is written outside of the service's own folder."""
+"""No path writes outside the service's own folder."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Whatever stands in the topics: no record stops its partition, and none spoils its neighbours."""
+"""No record on a topic blocks its partition or affects its neighbours."""
 
 import base64
 import contextlib
@@ -50,7 +50,7 @@ INPUTS: dict[str, Any] = {
 
 
 def request(run_id: str, **inputs: Any) -> dict[str, Any]:
-    """A message of *Create New Service*."""
+    """Make a message of *Create New Service*."""
     seed: dict[str, Any] = json.loads((FIXTURES / "run_v2_create.json").read_text())
     seed["context"]["runId"] = run_id
     seed["payload"]["properties"] = {**INPUTS, **inputs}
@@ -70,7 +70,7 @@ VARIANTS: list[dict[str, Any]] = [
 
 
 def decision(entity: str = "r_0123456789abcdef.1", **inputs: Any) -> dict[str, Any]:
-    """A message of *Decide Approval*."""
+    """Make a message of *Decide Approval*."""
     seed = request("r_00000000000000de")
     seed["action"] = "decide_approval"
     seed["context"] |= {"entity": entity, "blueprint": "approval_request"}
@@ -85,7 +85,7 @@ def decision(entity: str = "r_0123456789abcdef.1", **inputs: Any) -> dict[str, A
 
 
 def degraded(service: str) -> dict[str, Any]:
-    """A record of the change log: a service becomes Degraded."""
+    """Make a record of the change log about a service that becomes Degraded."""
     seed: dict[str, Any] = json.loads((FIXTURES / "change_log_update.json").read_text())
     seed["context"]["entity"] = service
     for side, status in (("before", "Healthy"), ("after", "Degraded")):
@@ -99,7 +99,7 @@ times = st.sampled_from([NOW, NOW, NOW, -1, 0, 2**63 - 1, -(2**63), NOW * 1000])
 
 
 def records(*seeds: Any) -> st.SearchStrategy[dict[str, Any]]:
-    """A record as Lambda gives it; a tombstone has no `value` at all."""
+    """Draw a record as Lambda delivers it; a tombstone has no `value`."""
     return st.builds(
         record,
         st.none() | mutated_bytes(*seeds) | mutated_bytes(*seeds) | st.binary(max_size=40),
@@ -159,7 +159,7 @@ def test_hostile_decisions_and_end_messages_are_not_repeated(
     assert outside.call(approval.handler, event(*batch)) == DONE
 
 
-# What Powertools says in a function that has counted nothing.
+# The warning of Powertools in a function without metrics.
 @pytest.mark.filterwarnings("ignore:No application metrics:UserWarning")
 @given(
     batch=st.lists(records(*SEEDS, DEGRADED, DEGRADED), min_size=1, max_size=4),
@@ -170,7 +170,7 @@ def test_hostile_decisions_and_end_messages_are_not_repeated(
 def test_hostile_changes_do_not_stop_the_others(
     outside: Outside, batch: list[dict[str, Any]], at: int
 ) -> None:
-    service = f"ill-{next(_numbers)}"
+    service = f"bad-{next(_numbers)}"
     batch.insert(at, record(to_bytes(degraded(service))))
 
     answer = outside.call(health_checker.handler, event(*batch))

@@ -1,6 +1,6 @@
-"""Whatever stands in a pull request, its files and the request: a report, or a documented error.
+"""Any pull request, file or report request becomes a report or a documented error.
 
-Nothing is ever written to another service or run than the pull request's own.
+Slipway writes only to the pull request's own service and run.
 """
 
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def served(aws: None) -> Iterator[World]:
 
 
 def renewed(world: World) -> World:
-    """The same server with a new world behind it."""
+    """Reuse the server with a new world."""
     url = world.url
     world.__init__()  # type: ignore[misc]  # the server keeps this object
     world.url = url
@@ -99,7 +99,7 @@ def test_any_pull_request_changes_its_own_service_only(
 @example(run={"status": "IN_PROGRESS", "properties": [1]})
 @example(run={})
 @examples(40)
-def test_any_run_of_port_is_reported_or_an_error(served: World, run: Any) -> None:
+def test_any_run_in_port_gives_a_report_or_an_error(served: World, run: Any) -> None:
     world = renewed(served)
     world.commit()
     world.pull()
@@ -113,7 +113,7 @@ def test_any_run_of_port_is_reported_or_an_error(served: World, run: Any) -> Non
 
 @given(branch=texts, base=texts)
 @examples(40)
-def test_any_branch_is_reported_or_an_error(served: World, branch: str, base: str) -> None:
+def test_any_branch_gives_a_report_or_an_error(served: World, branch: str, base: str) -> None:
     world = renewed(served)
     pull = world.pull()
     pull["head"]["ref"], pull["base"]["ref"] = writable(branch), writable(base)
@@ -126,13 +126,15 @@ def test_any_branch_is_reported_or_an_error(served: World, branch: str, base: st
 
 @given(claims=mutated({"repository_id": "4711", "event_name": "workflow_dispatch"}))
 @examples(60)
-def test_any_claims_are_ours_or_refused(tokens: tuple[Tokens, TokenGitHub], claims: Any) -> None:
+def test_token_claims_are_accepted_only_of_this_repository(
+    tokens: tuple[Tokens, TokenGitHub], claims: Any
+) -> None:
     verifier, github = tokens
     said = claims if isinstance(claims, dict) else {}
     try:
         token = github.token(GITHUBS_KEY, **{str(name): said[name] for name in said if name})
     except (TypeError, ValueError, OverflowError, UnicodeError, RecursionError):
-        return  # No JSON, so no token.
+        return  # A value outside JSON cannot be in a token.
 
     with suppress(SlipwayError):
         found, _ = verifier.verify(token)

@@ -1,8 +1,7 @@
-"""No secret is in anything that Slipway writes, whether what it does succeeds or fails.
+"""Slipway writes no secret anywhere, on success or on failure.
 
-What was written is searched for each planted secret and its encodings: the log, the metrics, other
-libraries' logs, errors, Port's runs and entities, pull requests, pages, e-mails, Slack, tables and
-objects.
+The tests search all output for each planted secret and its encodings: logs, metrics, errors, Port,
+pull requests, pages, e-mails, Slack, tables and objects.
 """
 
 import base64
@@ -47,7 +46,7 @@ PORT, GITHUB, INPUT = (
 
 @dataclass
 class Written:
-    """What was written, by where."""
+    """All output, by its place."""
 
     outside: Outside
     slack: ScriptedServer
@@ -56,21 +55,21 @@ class Written:
     emails: list[str] = field(default_factory=list)
 
     def call(self, handler: Callable[..., Any], event: dict[str, Any]) -> Any:
-        """Invoke a function; what it raises is written as Lambda does."""
+        """Invoke a function; log its exception as Lambda does."""
         try:
             answer = self.outside.call(handler, event)
-        except Exception:  # noqa: BLE001 - looked at below
+        except Exception:  # noqa: BLE001 - checked below
             self.errors.append(traceback.format_exc())
             return None
         self.answers.append(json.dumps(answer, ensure_ascii=False))
         return answer
 
     def step(self, name: str, **more: Any) -> Any:
-        """Take a step of the approval machine."""
+        """Run a step of the approval machine."""
         return self.call(approval.handler, {"step": name, "run_id": RUN_ID, **more})
 
     def link(self) -> str:
-        """The newest personal link, as its approver reads it."""
+        """Return the newest personal link, as its approver reads it."""
         queue = boto3.client("sqs")
         url = queue.get_queue_url(QueueName="approvers")["QueueUrl"]
         found = queue.receive_message(QueueUrl=url).get("Messages", [])
@@ -78,7 +77,7 @@ class Written:
         return str(re.findall(r"/links/(\S+)", self.emails[-1])[0])
 
     def texts(self) -> dict[str, str]:
-        """All of it."""
+        """Return all output."""
         outside = self.outside
         signing_in = "POST /v1/auth/access_token"
         return {
@@ -124,7 +123,7 @@ def written(outside: Outside, monkeypatch: pytest.MonkeyPatch) -> Iterator[Writt
     )
     with ScriptedServer().running() as slack:
         place = f"/services/{PLANTED["Slack's webhook"]}"
-        # Slack, or what stands before it, quotes the address.
+        # Slack, or a proxy, quotes the address.
         slack.script(f"POST {place}", (200, "ok", {}), (404, {"message": f"no {place}"}, {}))
         secret = json.dumps({"webhook_url": f"{slack.url}{place}"})
         boto3.client("secretsmanager").create_secret(Name="slipway/slack", SecretString=secret)
@@ -135,7 +134,7 @@ def written(outside: Outside, monkeypatch: pytest.MonkeyPatch) -> Iterator[Writt
 
 
 def encrypted(text: str) -> str:
-    """A secret input as Port sends it."""
+    """Encrypt a secret input as Port does."""
     iv = bytes(range(16))
     return base64.b64encode(
         iv + AESGCM(PORT.encode()[:32]).encrypt(iv, text.encode(), None)
@@ -143,7 +142,7 @@ def encrypted(text: str) -> str:
 
 
 def message(run_id: str = RUN_ID, censored: tuple[str, ...] = ("api_key",), **inputs: Any) -> Any:
-    """A request with a secret input."""
+    """Make a request with a secret input."""
     made = request(run_id, **{"api_key": encrypted(INPUT), **inputs})
     made["payload"]["censoredProperties"] = list(censored)
     return made
@@ -256,7 +255,7 @@ FLOWS = [
 ]
 
 
-# What the other side quotes has come into the log, so that it must have been masked there.
+# The other side's quote is in the log, so it must be masked there.
 QUOTING = {is_refused_by_port_which_quotes, is_refused_by_github_which_quotes}
 
 
@@ -287,7 +286,7 @@ def test_planted_secrets_are_not_written_anywhere(
 
 @contextmanager
 def only_other_logs(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Keep pytest from noting what our logger is given: that is not what it writes."""
+    """Keep pytest from capturing our logger's input, which is not its output."""
     caplog.handler.addFilter(lambda entry: entry.name != "slipway")
     with caplog.at_level("INFO"):
         yield

@@ -1,1 +1,1 @@
-"""What the stack's variables accept and refuse, one file for each `terraform/variables*.tf`."""
+"""Values that the stack's variables accept and refuse: one file per `terraform/variables*.tf`."""

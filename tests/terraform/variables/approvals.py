@@ -10,14 +10,14 @@ ACTION = next(iter(actions()))
 
 
 def rule_of(**approval: Any) -> Values:
-    """An approval rule for all actions and environments."""
+    """Make an approval rule for all actions and environments."""
     return {
         "approvals": {"rules": [{"actions": ["*"], "environments": ["*"], "approval": approval}]}
     }
 
 
 def reachable(**changes: Any) -> str:
-    """A resource policy of one statement: every caller by default; None leaves a key out."""
+    """Make a resource policy of one statement, by default for every caller; None omits a key."""
     statement = {"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke"}
     statement |= {"Resource": "execute-api:/*"} | changes
     return json.dumps({"Statement": [{k: v for k, v in statement.items() if v is not None}]})

@@ -8,7 +8,7 @@ from tests.terraform.variables.rule import Rule, Values, variable, whole
 
 
 def repository(attribute: str) -> Callable[[Any], Values]:
-    """Stand for the value of an attribute of a repository."""
+    """Represent the value of an attribute of a repository."""
     return lambda value: {
         "github": {"repositories": {"services": {"name": "acme/services", attribute: value}}}
     }

@@ -30,7 +30,7 @@ class Rule:
 
 
 def variable(name: str, /, **others: Any) -> Callable[[Any], Values]:
-    """Stand for the value of a variable, or of an attribute: `port.org_id`."""
+    """Represent the value of a variable, or of an attribute: `port.org_id`."""
     first, *path = name.split(".")
 
     def build(value: Any) -> Values:
@@ -42,7 +42,7 @@ def variable(name: str, /, **others: Any) -> Callable[[Any], Values]:
 
 
 def whole(low: int, high: int | None = None) -> dict[str, Sequence[Any]]:
-    """The edges of a range of whole numbers; no `high`: without end."""
+    """Return the edges of a range of whole numbers; without `high` it has no upper limit."""
     upper = (high,) if high is not None else ()
     beyond = (high + 1,) if high is not None else ()
     return {"accepted": (low, *upper), "refused": (low - 1, *beyond, low + 0.5)}

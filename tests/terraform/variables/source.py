@@ -4,7 +4,7 @@ from tests.terraform.variables.rule import MSK, PLUGIN, Rule, variable, whole
 
 
 def by_webhook(**others: object) -> Rule:
-    """A rule that refuses other variables beside webhook as the source."""
+    """Make a rule that refuses other variables when webhook is the source."""
     ((name, value),) = others.items()
     message = {"changes": "gets changes from automations", "workflows": "takes no runs"}
     return Rule(

@@ -1,7 +1,7 @@
-"""Holds recorded AWS calls against IAM policies: LocalStack enforces none.
+"""Check recorded AWS calls against IAM policies, because LocalStack does not enforce them.
 
-Understands what Slipway's own policies use. Whatever it does not understand (a condition operator
-or key, a policy variable, a principal) is refused by name, never passed over. The rules are IAM's:
+It supports what Slipway's own policies use. It refuses anything else by name (a condition operator
+or key, a policy variable, a principal) and never ignores it. The rules are IAM's:
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
 
@@ -26,7 +26,7 @@ _STATEMENT_MEMBERS = {
 
 
 class PolicyError(ValueError):
-    """A policy has something that this evaluator does not know; the message names it."""
+    """A policy contains something that this evaluator does not support; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Violation:
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement of a policy document, with its place, for messages."""
+    """A statement of a policy document, with its place for messages."""
 
     place: str
     document: Mapping[str, Any]
@@ -66,7 +66,7 @@ class Statement:
         """Whether action, resource and conditions match.
 
         Raises:
-            PolicyError: A condition is of a kind that is not known here.
+            PolicyError: A condition is of a kind that is not supported.
         """
         document = self.document
         if "Action" in document:
@@ -94,18 +94,18 @@ class Statement:
 def check(
     calls: Iterable[Mapping[str, Any]], policy_documents: Sequence[Mapping[str, Any]]
 ) -> tuple[list[Violation], list[str]]:
-    """Hold the calls of one role against its policies.
+    """Check the calls of one role against its policies.
 
     Args:
         calls: As `sandbox.aws.calls` records them.
         policy_documents: The role's identity policies, parsed.
 
     Returns:
-        What was done and is not allowed, and which Allow statements no call needed.
+        The calls that are not allowed, and the Allow statements that no call needed.
 
     Raises:
-        PolicyError: A policy has something that is not known here.
-        UnknownCallError: A call of a service or operation that is not known here.
+        PolicyError: A policy has something that is not supported.
+        UnknownCallError: A call of a service or operation that is not supported.
     """
     statements = [
         statement
@@ -125,13 +125,13 @@ def check(
 
 
 def refusal(access: Access, policy_documents: Sequence[Mapping[str, Any]]) -> str | None:
-    """Why the policies of a principal do not let it do something, or None.
+    """Return why a principal's policies do not allow something, or None.
 
     Returns:
         `denied` by a statement, or `not allowed` by any.
 
     Raises:
-        PolicyError: A policy has something that is not known here.
+        PolicyError: A policy has something that is not supported.
     """
     statements = (
         statement
@@ -144,7 +144,7 @@ def refusal(access: Access, policy_documents: Sequence[Mapping[str, Any]]) -> st
 def lets_service_in(
     document: Mapping[str, Any], service: str, action: str, context: Mapping[str, str]
 ) -> bool:
-    """Whether a resource's policy lets a service of AWS do something.
+    """Whether a resource's policy allows a service of AWS to do something.
 
     Args:
         document: The policy of a key, a queue or the like, parsed.
@@ -178,24 +178,24 @@ def _refusal(matching: Sequence[Statement]) -> str | None:
 
 
 def parse(document: Mapping[str, Any], name: str) -> list[Statement]:
-    """The statements of a policy document.
+    """Return the statements of a policy document.
 
     Raises:
-        PolicyError: Something in it is not known here, or is missing.
+        PolicyError: Something in it is not supported or is missing.
     """
     statements = []
     for index, statement in enumerate(_listed(document["Statement"])):
         sid = statement.get("Sid")
         place = f"{name} statement {index}" + (f" ({sid})" if sid else "")
         if unknown := sorted(set(statement) - _STATEMENT_MEMBERS):
-            raise PolicyError(f"{place}: {', '.join(unknown)} is not known here")
+            raise PolicyError(f"{place}: {', '.join(unknown)} is not supported")
         if statement.get("Effect") not in {"Allow", "Deny"}:
             raise PolicyError(f"{place}: Effect must be Allow or Deny")
         for one, other in (("Action", "NotAction"), ("Resource", "NotResource")):
             if (one in statement) == (other in statement):
                 raise PolicyError(f"{place}: needs either {one} or {other}")
         if "${" in str(statement):
-            raise PolicyError(f"{place}: policy variables are not known here")
+            raise PolicyError(f"{place}: policy variables are not supported")
         for operator, keys in statement.get("Condition", {}).items():
             if operator != "Null":
                 _operator(place, operator)
@@ -211,7 +211,7 @@ def _listed(value: Any) -> list[Any]:
 
 @cache
 def _pattern(pattern: str) -> re.Pattern[str]:
-    """IAM's wildcards: `*` is any characters, also none, `?` is one."""
+    """Translate IAM's wildcards: `*` is any characters or none, `?` is one."""
     parts = (
         {"*": ".*", "?": "."}.get(part, re.escape(part)) for part in re.split(r"([*?])", pattern)
     )
@@ -231,7 +231,7 @@ def _any_resource(patterns: str | list[str], resource: str) -> bool:
 
 
 def _like_arn(pattern: str, resource: str) -> bool:
-    """Each part of an ARN matches for itself; only a `*` at the very end reaches over colons."""
+    """Match each part of an ARN separately; only a final `*` crosses colons."""
     patterns = pattern.split(":", 5)
     parts = resource.split(":", len(patterns) - 1 if pattern.endswith("*") else 5)
     return len(patterns) == len(parts) and all(map(_like, patterns, parts))
@@ -252,7 +252,7 @@ _NEGATED = {
     "ArnNotEquals": "ArnEquals",
     "ArnNotLike": "ArnLike",
 }
-# The keys that `iam_actions` can tell of a call.
+# The keys that `iam_actions` can derive from a call.
 _KEYS = (
     "aws:PrincipalAccount",
     "aws:PrincipalArn",
@@ -267,12 +267,12 @@ _KEYS = (
 
 
 def _operator(place: str, name: str) -> tuple[Callable[[str, str], bool], bool, bool]:
-    """The comparison, whether it is negated, and whether an absent key makes it true."""
+    """Return the comparison, whether it is negated, and whether an absent key makes it true."""
     base = name.removesuffix("IfExists")
     negated = base in _NEGATED
     base = _NEGATED.get(base, base)
     if base not in _OPERATORS:
-        raise PolicyError(f"{place}: condition operator {name} is not known here")
+        raise PolicyError(f"{place}: condition operator {name} is not supported")
     return _OPERATORS[base], negated, name.endswith("IfExists")
 
 
@@ -280,7 +280,7 @@ def _condition_key(place: str, key: str) -> str:
     for known in _KEYS:
         if fnmatchcase(key.lower(), known.lower()):
             return known
-    raise PolicyError(f"{place}: condition key {key} is not known here")
+    raise PolicyError(f"{place}: condition key {key} is not supported")
 
 
 def _condition_holds(
@@ -294,6 +294,6 @@ def _compares(
 ) -> bool:
     compare, negated, if_exists = _operator(place, operator)
     if actual is None:
-        # A negated operator holds for a key that a request does not have.
+        # A negated operator is true for a key that a request does not have.
         return if_exists or negated
     return any(compare(str(value), actual) for value in expected) != negated

@@ -1,4 +1,4 @@
-"""Which IAM action on which resource a recorded AWS call is.
+"""Determine the IAM actions and resources of a recorded AWS call.
 
 From each service's list in the Service Authorization Reference:
 https://docs.aws.amazon.com/service-authorization/latest/reference/
@@ -17,12 +17,12 @@ class UnknownCallError(LookupError):
 
 @dataclass(frozen=True)
 class Access:
-    """What IAM decides about.
+    """An action on a resource that IAM decides about.
 
     Attributes:
         action: IAM's name of it, such as `s3:GetObject`.
         resource: An ARN, or `*` for an action that has no resource.
-        context: The condition keys that the call tells, with their values.
+        context: The condition keys that the call contains, with their values.
     """
 
     action: str
@@ -31,14 +31,14 @@ class Access:
 
 
 def accesses(call: Call) -> list[Access]:
-    """Every action that IAM would decide about for `call`.
+    """Return every action that IAM decides about for `call`.
 
     Raises:
         UnknownCallError: The service or the operation is not listed here.
     """
     service = call["service"]
     if service not in _SERVICES:
-        raise UnknownCallError(f"service {service} ({call['operation']}) is not known here")
+        raise UnknownCallError(f"service {service} ({call['operation']}) is not supported")
     context = {
         "aws:RequestedRegion": call["region"],
         "aws:PrincipalArn": call["role"],
@@ -59,7 +59,7 @@ Found = Iterator[tuple[str, str, dict[str, str]]]
 
 
 def _unknown(call: Call) -> UnknownCallError:
-    return UnknownCallError(f"{call['service']} {call['operation']} is not known here")
+    return UnknownCallError(f"{call['service']} {call['operation']} is not supported")
 
 
 def _arn(call: Call, service: str, resource: str) -> str:
@@ -67,7 +67,7 @@ def _arn(call: Call, service: str, resource: str) -> str:
 
 
 def _named(call: Call, service: str, kind: str, name: str) -> str:
-    """The ARN of something that requests name by name or by ARN."""
+    """Return the ARN of a resource that requests identify by name or by ARN."""
     return name if name.startswith("arn:") else _arn(call, service, kind + name)
 
 
@@ -118,8 +118,8 @@ _S3_OBJECT = {
     "GetObjectTagging": "GetObjectTagging",
     "PutObjectTagging": "PutObjectTagging",
 }
-# What a request takes besides, by a parameter that it has. A bucket's default retention takes
-# nothing of who puts an object, and neither does a condition such as `IfNoneMatch`.
+# Further actions that a request needs, by its parameters. Neither a bucket's default retention nor
+# a condition (`IfNoneMatch`) needs a further action.
 _S3_BY_PARAMETER = {
     "Tagging": "PutObjectTagging",
     "ObjectLockMode": "PutObjectRetention",
@@ -188,7 +188,7 @@ def _secretsmanager(call: Call) -> Found:
 
 # Services whose resource is one parameter
 
-# Operation → parameter that holds the resource's ARN; "*" for an action without a resource.
+# Operation → parameter with the resource's ARN; "*" for an action without a resource.
 _BY_PARAMETER: dict[str, dict[str, str]] = {
     "states": {
         "StartExecution": "stateMachineArn",
@@ -216,11 +216,11 @@ _BY_PARAMETER: dict[str, dict[str, str]] = {
 
 
 def _states(call: Call) -> Found:
-    """A request with a task token names no resource.
+    """Return the action of a request with a task token, which names no resource.
 
-    The Service Authorization Reference lists none either, so that a policy has to say `*`; in fact
-    IAM is asked about the state machine of the token, and a policy may name that:
-    https://github.com/aws/aws-cdk/pull/8486. Whoever sends a token that is nobody's needs `*`.
+    By the Service Authorization Reference, a policy needs `*`. In fact IAM checks the state machine
+    of the token, and a policy may name it: `https://github.com/aws/aws-cdk/pull/8486`.
+    A caller that sends an unknown token needs `*`.
     """
     if call["operation"] in {"SendTaskSuccess", "SendTaskFailure", "SendTaskHeartbeat"}:
         yield f"states:{call['operation']}", call.get("resource") or "*", {}
@@ -241,7 +241,7 @@ def _by_parameter(prefix: str) -> Callable[[Call], Found]:
 
 # KMS, directly and through other services
 
-# What using a customer's key through a service takes, by operation.
+# Actions that the use of a customer's key through a service needs, by operation.
 _KEY_ACTIONS = {
     "GetObject": ("Decrypt",),
     "PutObject": ("GenerateDataKey",),

@@ -1,4 +1,4 @@
-"""A request for approval that the tests change as they need it."""
+"""A request for approval that tests change as needed."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""The doors over HTTP, for events as API Gateway sends them."""
+"""The HTTP channels of decisions, with events as API Gateway sends them."""
 
 import base64
 import json
@@ -28,7 +28,7 @@ ROLE = "arn:aws:sts::123456789012:assumed-role/approver/session"
 
 
 class Function:
-    """The function, as far as the doors look at it."""
+    """The function, as far as the HTTP channels use it."""
 
     def __init__(self) -> None:
         self.ballots: list[tuple[str, Ballot]] = []

@@ -70,7 +70,7 @@ def test_one_decline_ends_the_request_when_two_are_needed() -> None:
         "ｄｅｖ@acme.example",
     ],
 )
-def test_requester_is_refused_under_any_spelling_of_the_address(spelling: str) -> None:
+def test_requester_is_refused_under_any_address_spelling(spelling: str) -> None:
     approval = make_approval(emails=(spelling.strip(), "dev@acme.example"))
 
     with pytest.raises(OwnRequest, match="another person must decide"):
@@ -84,7 +84,7 @@ def test_another_spelling_of_an_approver_is_the_same_person() -> None:
         vote(approved, "devops@acme.example")
 
 
-def test_refused_caller_sees_who_the_approvers_are() -> None:
+def test_refused_caller_sees_the_approvers() -> None:
     with pytest.raises(NotAnApprover, match=r"devops@acme.example, lead@acme.example, team sre"):
         vote(make_approval(teams=("sre",)), "stranger@acme.example", teams={"other"})
 

@@ -1,4 +1,4 @@
-"""What follows when a run was ended, or its execution is gone. Port is a real HTTP server."""
+"""The approval function after a run or its execution ends. Port is a real HTTP server."""
 
 import json
 from collections.abc import Iterator
@@ -38,17 +38,17 @@ class PendingRun:
     def __init__(self, port: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
         self.port = port
         self.repository = FakeRepository()
-        self.told: list[tuple[str, str]] = []
+        self.ended_waits: list[tuple[str, str]] = []
         self.ledger = Ledger("runs")
         self.locks = ServiceLocks("locks", lambda owner: False)
         self.store = ApprovalStore("approvals", "records")
         self.set_run(RUN_ID, "upscale_service", "IN_PROGRESS")
         self.set_run(OWN, "upscale_service_ended", "IN_PROGRESS")
         monkeypatch.setattr(cleanup, "services_repository", lambda config, place: self.repository)
-        monkeypatch.setattr("slipway.approvals.decisions.end_wait", self.tell)
+        monkeypatch.setattr("slipway.approvals.decisions.end_wait", self.end_wait)
 
-    def tell(self, token: str, following: str) -> bool:
-        self.told.append((token, following))
+    def end_wait(self, token: str, following: str) -> bool:
+        self.ended_waits.append((token, following))
         return True
 
     def set_run(self, run_id: str, action: str, status: str, **fields: object) -> None:
@@ -59,7 +59,7 @@ class PendingRun:
         self.port.script(f"POST {route}/logs", (201, {"ok": True, "runLog": {}}, {}))
 
     def script_user(self, user: dict[str, str]) -> None:
-        """Have Port know a person."""
+        """Let Port return a person."""
         path = user["email"].replace("@", "%40")
         self.port.script(f"GET /v1/users/{path}", (200, {"ok": True, "user": user}, {}))
 
@@ -109,7 +109,7 @@ def test_ended_run_withdraws_its_request_branch_and_lock(
     approval_function().withdraw(EndedRun(run_id=RUN_ID, automation_run_id=OWN))
 
     assert pending.status() is Status.CANCELLED
-    assert pending.told == [("token-1", "Report")]
+    assert pending.ended_waits == [("token-1", "Report")]
     assert pending.repository.closed == [f"slipway/upscale_service/{RUN_ID}"]
     assert pending.holder() is None
     assert pending.updates(OWN) == [{"status": "SUCCESS"}]
@@ -151,7 +151,7 @@ def test_withdraw_does_nothing_when_the_run_has_not_ended(pending: PendingRun) -
     assert pending.repository.closed == []
 
 
-def test_withdraw_leaves_the_run_that_a_false_event_names(
+def test_withdraw_ignores_the_run_of_a_false_event(
     pending: PendingRun,
 ) -> None:
     other = "r_otherrun0000001"
@@ -200,7 +200,9 @@ def test_withdraw_keeps_the_decision_of_a_decided_request(
 @pytest.mark.parametrize(
     ("status", "words"), [("ABORTED", "stopped by an operator"), ("TIMED_OUT", "took too long")]
 )
-def test_run_ends_when_its_execution_is_gone(pending: PendingRun, status: str, words: str) -> None:
+def test_run_ends_when_its_execution_was_stopped(
+    pending: PendingRun, status: str, words: str
+) -> None:
     pending.waits()
 
     stopped(f"{RUN_ID}-2", status)
@@ -253,7 +255,7 @@ def test_ended_run_stays_unchanged_when_its_execution_stops(
     ("user", "why"),
     [
         (None, "unknown to Port"),
-        ({"id": "auth0|somebody-else", "email": "devops@acme.example"}, "another person's run"),
+        ({"id": "auth0|another", "email": "devops@acme.example"}, "another person's run"),
     ],
 )
 def test_port_decision_is_refused_when_port_names_another_user(

@@ -23,7 +23,7 @@ KEY = "k" * 32
 
 
 def subscribe(email: str) -> str:
-    """A queue that gets what is meant for one approver."""
+    """Make a queue that receives one approver's notifications."""
     queues = boto3.client("sqs")
     url = queues.create_queue(QueueName=email.partition("@")[0])["QueueUrl"]
     arn = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])

@@ -1,4 +1,4 @@
-"""A remediation asks whether it may repair a service: the approval function's own steps."""
+"""A remediation requests approval of a repair: the approval function's own steps."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -29,23 +29,23 @@ REPAIR = {
 
 
 class Asking:
-    """A remediation that asks for the approval of a repair."""
+    """A remediation that requests the approval of a repair."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.sent: list[tuple[Approval, list[str], Any, str]] = []
-        self.told: list[tuple[str, str]] = []
+        self.ended_waits: list[tuple[str, str]] = []
         self.port = FakePort()
         monkeypatch.setattr(function, "port_client", lambda: self.port)
-        monkeypatch.setattr("slipway.approvals.decisions.end_wait", self.tell)
+        monkeypatch.setattr("slipway.approvals.decisions.end_wait", self.end_wait)
         notifications = SimpleNamespace(send=lambda *notice: self.sent.append(notice))
         monkeypatch.setattr(ApprovalFunction, "notifications", notifications)
 
-    def tell(self, token: str, following: str) -> bool:
-        self.told.append((token, following))
+    def end_wait(self, token: str, following: str) -> bool:
+        self.ended_waits.append((token, following))
         return True
 
     def take(self, step: str, **event: Any) -> Any:
-        # As the machine has it: there is no run.
+        # The remediation machine calls the step without a run.
         return approval_function().run_step({"step": step, "execution": EXECUTION, **event})
 
     def ask(self, **changes: Any) -> Any:
@@ -108,7 +108,7 @@ def test_repair_notifications_name_the_service_and_its_page(
     assert "shop" in slack_message(approval, places, "request")["text"]
 
 
-def test_repair_request_stays_one_when_asked_again(asking: Asking) -> None:
+def test_repeated_repair_request_is_stored_once(asking: Asking) -> None:
     first = asking.ask()
     before = asking.request
 
@@ -130,8 +130,8 @@ def test_approvers_are_notified_once_while_the_request_waits(
 
 
 def test_repair_is_not_granted_when_the_policy_has_no_approvers(asking: Asking) -> None:
-    nobody = {"emails": [], "count": 1, "expires_after_seconds": 60}
-    set_policy(POLICY | {"default": {"approval": nobody, "auto_merge": True}})
+    no_approver = {"emails": [], "count": 1, "expires_after_seconds": 60}
+    set_policy(POLICY | {"default": {"approval": no_approver, "auto_merge": True}})
 
     answer = asking.ask()
 
@@ -157,7 +157,7 @@ def test_wait_stores_the_token_of_an_open_repair_request(asking: Asking) -> None
     assert asking.take("wait_for_repair", token="token-1") is None
 
     assert asking.request.token == "token-1"
-    assert asking.told == []
+    assert asking.ended_waits == []
 
 
 def test_approved_repair_resumes_the_machine_and_is_granted(
@@ -169,7 +169,7 @@ def test_approved_repair_resumes_the_machine_and_is_granted(
     asking.vote()
     answer = asking.take("decided_repair")
 
-    assert asking.told == [("token-1", "Execute")]
+    assert asking.ended_waits == [("token-1", "Execute")]
     decision = Decision.model_validate(answer["decision"])
     assert (answer["next"], decision.granted) == ("Note decision", True)
     assert decision.at == asking.request.decided_at
@@ -177,7 +177,7 @@ def test_approved_repair_resumes_the_machine_and_is_granted(
     assert asking.port.upserted[-1]["properties"]["status"] == "Approved"
 
 
-def test_declined_repair_is_not_granted_and_says_why(asking: Asking) -> None:
+def test_declined_repair_is_not_granted_and_has_the_reason(asking: Asking) -> None:
     asking.ask()
     asking.take("wait_for_repair", token="token-1")
 
@@ -197,7 +197,7 @@ def test_wait_ends_at_once_when_the_repair_is_already_decided(
 
     asking.take("wait_for_repair", token="token-1")
 
-    assert asking.told == [("token-1", "Execute")]
+    assert asking.ended_waits == [("token-1", "Execute")]
 
 
 def test_reminder_stores_the_token_of_the_second_wait(
@@ -229,7 +229,7 @@ def test_reminder_goes_only_to_approvers_without_a_vote(
     assert [emails for _, emails, _, occasion in asking.sent if occasion == "reminder"] == [
         ["devops@acme.example"]
     ]
-    # There is no run to whose page progress could go.
+    # Without a run, progress appears on no page.
     assert asking.port.logs == []
 
 
@@ -242,7 +242,7 @@ def test_reminder_is_not_sent_when_the_request_is_decided(
 
     asking.take("remind_of_repair", token="token-2")
 
-    assert asking.told[-1] == ("token-2", "Execute")
+    assert asking.ended_waits[-1] == ("token-2", "Execute")
     assert len(asking.sent) == 1
 
 

@@ -1,4 +1,4 @@
-"""The request's entity, as far as it shows the change."""
+"""The approval request's entity, as far as it shows the change."""
 
 from slipway.approvals.request import entity
 from slipway.changes.proposal import LONGEST_PREVIEW, code_of, shortened
@@ -13,7 +13,7 @@ def shown(diff: str) -> dict[str, str]:
     return properties
 
 
-def test_entity_has_no_second_diff_when_port_shows_it_all() -> None:
+def test_entity_has_one_diff_when_port_shows_all_of_it() -> None:
     assert "full_change" not in shown("+line")
 
 

@@ -1,4 +1,4 @@
-"""The machine's steps, at the points that only a crash reaches."""
+"""The state machine's steps, at points that only a crash reaches."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -48,7 +48,7 @@ class ApprovalRun:
         self.environment = "Production"
         self.refusal: UserError | None = None
         self.nothing: NothingToDo | None = None
-        self.told: list[tuple[str, str]] = []
+        self.ended_waits: list[tuple[str, str]] = []
         self.sent: list[str] = []
         self.policy = Policy.model_validate(POLICY)
         config = load(RunConfig)
@@ -73,8 +73,8 @@ class ApprovalRun:
         self.decisions = Decisions(
             self.store, AuditTrail("audit"), port, lambda: PolicyVersion(self.policy, "v1")
         )
-        monkeypatch.setattr("slipway.approvals.decisions.end_wait", self.tell)
-        monkeypatch.setattr("slipway.approvals.steps.end_wait", self.tell)
+        monkeypatch.setattr("slipway.approvals.decisions.end_wait", self.end_wait)
+        monkeypatch.setattr("slipway.approvals.steps.end_wait", self.end_wait)
         monkeypatch.setattr(change, "services_repository", self.repositories)
         monkeypatch.setattr(change, "prepare", self.prepare)
 
@@ -85,8 +85,8 @@ class ApprovalRun:
         self.sent.append(occasion)
         return []
 
-    def tell(self, token: str, following: str) -> bool:
-        self.told.append((token, following))
+    def end_wait(self, token: str, following: str) -> bool:
+        self.ended_waits.append((token, following))
         return True
 
     def prepare(self, run: Any, repository: Any, policy: Any) -> Proposal | NothingToDo:
@@ -178,7 +178,7 @@ def test_interrupted_request_is_shown_when_repeated(
     run: ApprovalRun,
 ) -> None:
     run.take("lock")
-    run.take("request")  # and then the machine did not get the answer
+    run.take("request")  # and then the answer to the machine was lost
 
     run.take("request")
 
@@ -195,18 +195,18 @@ def test_wait_ends_at_once_when_the_request_is_already_decided(
 
     run.take("wait", token="token-1")
 
-    assert run.told == [("token-1", "Execute")]
+    assert run.ended_waits == [("token-1", "Execute")]
 
 
 def test_second_wait_ends_at_once_when_decided_before_it(
     run: ApprovalRun,
 ) -> None:
     run.approved()
-    run.told.clear()
+    run.ended_waits.clear()
 
     run.take("remind", token="token-2")
 
-    assert run.told == [("token-2", "Execute")]
+    assert run.ended_waits == [("token-2", "Execute")]
     assert run.sent == ["request"]
 
 
@@ -219,7 +219,7 @@ def test_reminder_withdraws_the_request_when_the_run_has_ended(
     run.take("remind", token="token-2")
 
     assert run.store.get(f"{RUN_ID}.1").status is Status.CANCELLED
-    assert ("token-2", "Report") in run.told
+    assert ("token-2", "Report") in run.ended_waits
 
 
 def test_decision_counts_when_it_arrives_just_before_expiry(
@@ -297,7 +297,7 @@ def test_execution_merges_after_it_waited(run: ApprovalRun) -> None:
     assert run.repository.merged == [7, 7]
 
 
-def test_execution_of_an_older_machine_leaves_the_merge(run: ApprovalRun) -> None:
+def test_execution_of_an_older_machine_does_not_wait_to_merge(run: ApprovalRun) -> None:
     run.approved()
     run.repository.outcome = Merge("waiting", "A check is expected.")
 
@@ -310,7 +310,7 @@ def test_repeated_execution_succeeds_when_its_service_is_deleted(
 ) -> None:
     run.approved()
     run.take("execute")
-    # The change was to delete the service: its folder is gone.
+    # The change deleted the service, so its folder is missing.
     run.refusal = UserError("Service 'shop' is not in the services repository.")
 
     assert run.take("execute") == {"next": "Done"}
@@ -344,7 +344,7 @@ def test_execution_locks_the_service_again_when_it_was_unlocked(
     assert run.holder() == RUN_ID
 
 
-def test_run_ends_with_the_reason_when_another_run_has_the_lock(
+def test_run_ends_with_the_reason_when_another_run_owns_the_lock(
     run: ApprovalRun,
 ) -> None:
     run.approved()

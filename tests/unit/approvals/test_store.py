@@ -29,25 +29,25 @@ DEVOPS = Ballot("devops@acme.example", "APPROVE", "Port", "fine")
 
 
 class Approvals:
-    """Decisions with their table and bucket, and which waits were ended."""
+    """Decisions with their table and bucket, and a record of ended waits."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.store = ApprovalStore("approvals", "records")
-        self.told: list[tuple[str, str]] = []
+        self.ended_waits: list[tuple[str, str]] = []
         self.gone: set[str] = set()
         self.port = FakePort()
 
-        def tell(token: str, following: str) -> bool:
-            self.told.append((token, following))
+        def end_wait(token: str, following: str) -> bool:
+            self.ended_waits.append((token, following))
             return token not in self.gone
 
-        monkeypatch.setattr("slipway.approvals.decisions.end_wait", tell)
+        monkeypatch.setattr("slipway.approvals.decisions.end_wait", end_wait)
         self.ask_of(emails=REQUEST.emails)
         port: Any = self.port
         self.decisions = Decisions(self.store, AuditTrail("audit"), port, self.policy_now)
 
     def ask_of(self, **changes: Any) -> None:
-        """Have the policy of now ask for other approvers."""
+        """Let the current policy require other approvers."""
         self.policy = POLICY | {"default": {"approval": APPROVAL | changes}}
 
     def policy_now(self) -> PolicyVersion:
@@ -113,7 +113,7 @@ def test_approval_resumes_a_waiting_machine_to_execute(
     approved = approvals.decisions.decide(REQUEST.id, DEVOPS)
 
     assert approved.status is Status.APPROVED
-    assert approvals.told == [("token-1", "Execute")]
+    assert approvals.ended_waits == [("token-1", "Execute")]
 
 
 def test_decline_resumes_a_waiting_machine_to_report(
@@ -124,7 +124,7 @@ def test_decline_resumes_a_waiting_machine_to_report(
 
     approvals.decisions.decide(REQUEST.id, Ballot("lead@acme.example", "DECLINE", "link"))
 
-    assert approvals.told == [("token-1", "Report")]
+    assert approvals.ended_waits == [("token-1", "Report")]
 
 
 def test_audit_record_has_the_approver_channel_time_and_change(
@@ -216,7 +216,7 @@ def test_decision_uses_the_new_token_when_a_reminder_replaced_it(
 
     approvals.decisions.decide(REQUEST.id, DEVOPS)
 
-    assert approvals.told == [("token-1", "Execute"), ("token-2", "Execute")]
+    assert approvals.ended_waits == [("token-1", "Execute"), ("token-2", "Execute")]
 
 
 def test_decision_stands_when_its_task_token_has_expired(
@@ -235,12 +235,12 @@ def test_repeated_decision_resumes_machine_after_an_interruption(
     approvals.store.create(REQUEST, "")
     approvals.store.wait(REQUEST.id, "token-1", reminded=False)
     approvals.decisions.decide(REQUEST.id, DEVOPS)
-    approvals.told.clear()
+    approvals.ended_waits.clear()
 
     with pytest.raises(RequestClosed):
         approvals.decisions.decide(REQUEST.id, DEVOPS)
 
-    assert approvals.told == [("token-1", "Execute")]
+    assert approvals.ended_waits == [("token-1", "Execute")]
 
 
 def test_team_member_can_decide_when_port_confirms_the_team(
@@ -265,7 +265,7 @@ def test_settled_request_resumes_the_machine_and_is_audited(
 
     assert approvals.decisions.settle(REQUEST.id, status).status is status
 
-    assert approvals.told == [("token-1", "Report")]
+    assert approvals.ended_waits == [("token-1", "Report")]
     (record,) = approvals.audited().values()
     assert record["outcome"] == status
 
@@ -322,9 +322,9 @@ def test_repeated_settle_resumes_machine_after_an_interruption(
 ) -> None:
     approvals.store.create(REQUEST, "")
     waiting = approvals.store.wait(REQUEST.id, "token-1", reminded=False)
-    # Cut off after the row was written.
+    # Interrupted after the row was written.
     approvals.store.save(waiting, settle(waiting, Status.CANCELLED, NOW))
 
     approvals.decisions.settle(REQUEST.id, Status.CANCELLED)
 
-    assert approvals.told == [("token-1", "Report")]
+    assert approvals.ended_waits == [("token-1", "Report")]

@@ -1,4 +1,4 @@
-"""An upgrade breaks no approval that waits: today's steps go on with what a release left behind."""
+"""Upgrades and waiting approvals: current steps continue what an older release left."""
 
 import json
 from pathlib import Path
@@ -41,7 +41,7 @@ def test_released_machine_understands_every_step_answer(
     machine = read_machine(file)
     values = {"$.run_id": RUN_ID, "$$.Execution.Name": RUN_ID, "$$.Task.Token": "token-2"}
     event: dict[str, Any] = fill(machine.payloads[state], values)
-    run.approved()  # what is there to be asked, decided and carried out
+    run.approved()  # the changes to request, decide and carry out
 
     answer = run.take(**event)
 
@@ -86,7 +86,7 @@ def test_released_remediation_machine_understands_every_answer(
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=[release.name for release in RELEASES])
-def test_released_request_waits_unchanged_when_asked_again(run: ApprovalRun, release: Path) -> None:
+def test_released_request_waits_unchanged_when_repeated(run: ApprovalRun, release: Path) -> None:
     run.waiting()
     row = json.loads((release / "approval_item.json").read_text())
     boto3.resource("dynamodb").Table("approvals").put_item(Item=row)
@@ -105,7 +105,9 @@ def test_released_request_waits_unchanged_when_asked_again(run: ApprovalRun, rel
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=[release.name for release in RELEASES])
-def test_request_of_a_release_is_decided_and_asked_again(run: ApprovalRun, release: Path) -> None:
+def test_request_of_a_release_is_decided_and_requested_again(
+    run: ApprovalRun, release: Path
+) -> None:
     run.waiting()
     row = json.loads((release / "approval_item.json").read_text())
     boto3.resource("dynamodb").Table("approvals").put_item(Item=row)
@@ -113,5 +115,5 @@ def test_request_of_a_release_is_decided_and_asked_again(run: ApprovalRun, relea
     voted = run.decisions.decide(row["id"], Ballot("devops@acme.example", "APPROVE", "link"))
 
     assert (voted.status, voted.needed) == (Status.APPROVED, 1)
-    # Its hash has no environment, so that it approves no change of today.
+    # Its hash has no environment, so it approves no current change.
     assert run.take("execute") == {"next": "Request"}

@@ -1,4 +1,4 @@
-"""The case of docs/adapt.md: another company's catalog, played without any system."""
+"""The example of docs/adapt.md: another company's catalog, without any system."""
 
 import json
 from typing import Any
@@ -123,7 +123,7 @@ def test_create_is_refused_by_a_rule() -> None:
         create(env="prod", tier="bronze")
 
 
-def test_relation_is_empty_when_it_is_left_out() -> None:
+def test_relation_is_empty_when_omitted() -> None:
     entity = create(on_call=None).entity
 
     assert entity is not None
@@ -151,7 +151,7 @@ def test_update_sets_a_text_and_a_flag_and_appends() -> None:
     assert plan.environments == ("qa",)
 
 
-def test_update_has_nothing_to_do_when_all_is_there() -> None:
+def test_update_changes_nothing_when_all_values_exist() -> None:
     plan = configure(tree_of(create()), image="1.10", debug=False)
 
     assert plan == NothingToDo(
@@ -178,7 +178,7 @@ def test_update_is_refused_when_a_file_differs(path: str, text: str, problem: st
     assert f"{FOLDER}/{path}" in str(caught.value)
 
 
-def test_update_is_refused_when_a_file_is_not_there() -> None:
+def test_update_is_refused_when_a_file_is_missing() -> None:
     tree = tree_of(create())
     files = {path: sha for path, sha in tree.files.items() if "config" not in path}
 
@@ -188,7 +188,7 @@ def test_update_is_refused_when_a_file_is_not_there() -> None:
         configure(Tree(files, tree.texts))
 
 
-def test_workflow_is_given_its_inputs() -> None:
+def test_workflow_receives_its_inputs() -> None:
     plan = plan_of(
         ACME, "redeploy_service", tree_of(create()), entity=ENTITY, inputs={"reason": "$(id)"}
     )
@@ -228,12 +228,12 @@ def test_delete_leaves_the_other_environments() -> None:
         ("unit", "other", "Business unit"),
     ],
 )
-def test_typed_value_is_refused_by_its_title(field: str, value: Any, title: str) -> None:
+def test_invalid_input_error_names_its_title(field: str, value: Any, title: str) -> None:
     with pytest.raises(InvalidInput, match=f"Input '{title}' "):
         create(**{field: value})
 
 
-def test_metadata_of_another_entity_is_not_believed() -> None:
+def test_metadata_of_another_entity_is_refused() -> None:
     other = json.loads(text_of(create(), "port-qa.json")) | {"identifier": "pay.ops.invoices.qa"}
     tree = tree_of(create(), **{f"{FOLDER}/port-qa.json": json.dumps(other)})
 

@@ -1,4 +1,4 @@
-"""docs/adapt.md has the acme catalog as named code blocks, word for word."""
+"""docs/adapt.md contains the acme catalog word for word, as named code blocks."""
 
 import re
 from pathlib import Path
@@ -21,7 +21,7 @@ def test_page_has_the_catalog_word_for_word() -> None:
     assert dict(blocks) == files
 
 
-def test_inputs_of_the_page_can_be_previewed(tmp_path: Path) -> None:
+def test_inputs_on_the_page_can_be_previewed(tmp_path: Path) -> None:
     inputs, _values = re.findall(r"<<'END'\n(.*?)^END$", PAGE, re.MULTILINE | re.DOTALL)
     (tmp_path / "inputs.yaml").write_text(inputs)
 
@@ -34,7 +34,7 @@ def test_inputs_of_the_page_can_be_previewed(tmp_path: Path) -> None:
     assert "service/pay.billing.invoices.qa" in result.output
 
 
-def test_variables_of_the_page_pass_the_check(tmp_path: Path) -> None:
+def test_variables_on_the_page_pass_the_check(tmp_path: Path) -> None:
     (variables,) = re.findall(r"^```hcl\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     (tmp_path / "acme.tfvars").write_text(variables)
 

@@ -1,4 +1,4 @@
-"""Which addresses may be asked for health: parsed parts are compared, never texts."""
+"""Addresses that health checks may request: compared by parsed parts, never as text."""
 
 from typing import Any
 
@@ -63,7 +63,7 @@ def test_health_url_is_refused_when_it_is_not_allowed() -> None:
         health_url(kind, entity(health_url="https://169.254.169.254/latest"), {})
 
 
-def test_health_url_is_none_when_there_is_none() -> None:
+def test_health_url_is_none_when_missing() -> None:
     assert health_url(catalog(SHIPPED).kinds["service"], entity(health_url=None), {}) is None
     assert health_url(catalog(SHIPPED).kinds["bucket"], entity(), {}) is None
 

@@ -1,4 +1,4 @@
-"""What is wrong with a catalog is found with file, line and cure: one case per kind of fault."""
+"""Faults of a catalog are found with file, line and fix: one case per kind of fault."""
 
 import json
 from pathlib import Path
@@ -28,13 +28,13 @@ REPLICAS = '"type": "number", "title": "Replicas"'
 
 
 def line_of(path: str, text: str) -> int:
-    """The line of a file of the acme catalog in which a text begins, counted from 1."""
+    """Return the line of a file of the acme catalog in which a text begins, from 1."""
     whole = read_folder(ACME)[path].decode()
     return whole.count("\n", 0, whole.index(text)) + 1
 
 
-def is_said(found: list[str], start: str, said: str) -> bool:
-    """Whether a fault begins and goes on like this."""
+def is_reported(found: list[str], start: str, said: str) -> bool:
+    """Whether a fault begins and continues with these texts."""
     return any(fault.startswith(start) and said in fault for fault in found)
 
 
@@ -42,12 +42,12 @@ def check(path: str, old: str, new: str) -> list[str]:
     return [str(fault) for fault in check_catalog(changed(ACME, path, old, new))]
 
 
-def test_catalogs_of_the_repository_have_no_fault() -> None:
+def test_repository_catalogs_have_no_fault() -> None:
     for folder in (SHIPPED, ACME):
         assert check_catalog(read_folder(folder)) == []
 
 
-# Each: file, text that is there, text in its place, what is said of the first line that differs.
+# Each: file, existing text, replacement, message about the first line that differs.
 STRUCTURE = [
     (RESOURCE, "health:", "helth:", "The key 'helth' is unknown. Did you mean 'health'?"),
     (CREATE, "metadata:", "meta:", "The key 'meta' is unknown. Did you mean 'metadata'?"),
@@ -69,24 +69,24 @@ STRUCTURE = [
 
 
 @pytest.mark.parametrize(("path", "old", "new", "said"), STRUCTURE)
-def test_fault_of_structure_is_found(path: str, old: str, new: str, said: str) -> None:
+def test_structural_fault_is_found(path: str, old: str, new: str, said: str) -> None:
     found = faults_of(changed(ACME, path, old, new))
 
-    assert is_said(found, f"{path}:{line_of(path, old)}: ", said), found
+    assert is_reported(found, f"{path}:{line_of(path, old)}: ", said), found
 
 
-def test_fault_of_structure_is_found_at_the_key_above() -> None:
+def test_structural_fault_is_found_at_the_parent_key() -> None:
     missing = faults_of(changed(ACME, CONFIGURE, "    to:", "    too:"))
     separator = faults_of(changed(ACME, RESOURCE, "{team}.{name}.{env}", "{team}-{name}-{env}"))
 
-    assert is_said(missing, f"{CONFIGURE}:4: ", "The key 'set.0.to' is missing. Add it.")
-    assert is_said(separator, f"{RESOURCE}:5: ", "may contain '-', which separates it")
+    assert is_reported(missing, f"{CONFIGURE}:4: ", "The key 'set.0.to' is missing. Add it.")
+    assert is_reported(separator, f"{RESOURCE}:5: ", "may contain '-', which separates it")
 
 
-def test_file_is_found_when_it_is_not_yaml() -> None:
+def test_invalid_yaml_file_is_found() -> None:
     found = faults_of(changed(ACME, CREATE, "operation: create", "operation: ["))
 
-    assert is_said(found, f"{CREATE}:4: ", "is not valid YAML")
+    assert is_reported(found, f"{CREATE}:4: ", "is not valid YAML")
 
 
 NAMES = [
@@ -123,13 +123,13 @@ NAMES = [
 
 
 @pytest.mark.parametrize(("path", "old", "new", "said"), NAMES)
-def test_fault_of_a_name_is_found(path: str, old: str, new: str, said: str) -> None:
+def test_invalid_name_is_found(path: str, old: str, new: str, said: str) -> None:
     found = check(path, old, new)
 
-    assert is_said(found, f"{path}:{line_of(path, old)}: ", said), found
+    assert is_reported(found, f"{path}:{line_of(path, old)}: ", said), found
 
 
-# Each is found in another place than the change: there, what is said.
+# Each is found in another place than the change: that place, and the message.
 ELSEWHERE = [
     (CREATE, '  env: "{{ .inputs.env }}"\n', "", CREATE, "The part 'env' is missing."),
     (CONFIGURE, EDIT, 'port-{env}.json"\n    path: run_id', CONFIGURE, "itself writes 'run_id'"),
@@ -152,16 +152,14 @@ ELSEWHERE = [
 
 
 @pytest.mark.parametrize(("path", "old", "new", "place", "said"), ELSEWHERE)
-def test_fault_is_found_where_it_shows(
-    path: str, old: str, new: str, place: str, said: str
-) -> None:
+def test_fault_is_found_at_its_place(path: str, old: str, new: str, place: str, said: str) -> None:
     found = check(path, old, new)
 
-    assert is_said(found, f"{place}:", said), found
+    assert is_reported(found, f"{place}:", said), found
 
 
 @pytest.mark.parametrize("name", ["action.json", "action.yaml"])
-def test_missing_file_of_an_action_is_found(name: str) -> None:
+def test_missing_action_file_is_found(name: str) -> None:
     files = read_folder(ACME)
     del files[f"service/create_service/{name}"]
 
@@ -189,7 +187,7 @@ def test_unknown_file_is_found(path: str, said: str) -> None:
     assert faults_of({**read_folder(ACME), path: b"x"})[0].startswith(f"{path}:1: {said}")
 
 
-def test_file_is_found_when_it_is_not_text() -> None:
+def test_binary_file_is_found() -> None:
     files = {**read_folder(ACME), "service/create_service/files/x": b"\xff"}
 
     assert faults_of(files) == [
@@ -198,7 +196,7 @@ def test_file_is_found_when_it_is_not_text() -> None:
 
 
 @pytest.mark.parametrize("name", ["create-service", "roll_back", "x" * 40])
-def test_action_is_refused_by_its_name(name: str) -> None:
+def test_action_with_a_reserved_name_is_refused(name: str) -> None:
     files = read_folder(ACME)
     moved = {path.replace("/redeploy_service/", f"/{name}/"): data for path, data in files.items()}
 
@@ -210,7 +208,7 @@ def test_empty_catalog_is_refused() -> None:
         load_catalog({"README.md": b"x"})
 
 
-def test_refused_catalog_is_an_error_of_the_configuration() -> None:
+def test_refused_catalog_is_a_configuration_error() -> None:
     with pytest.raises(ConfigurationError):
         load_catalog(changed(ACME, RESOURCE, "health:", "helth:"))
 
@@ -219,7 +217,7 @@ def test_refused_catalog_is_an_error_of_the_configuration() -> None:
 
 
 def second_kind(**changes: str) -> dict[str, bytes]:
-    """The acme catalog with a second kind of files elsewhere."""
+    """Return the acme catalog with a second kind of files elsewhere."""
     files = read_folder(ACME)
     resource = (
         'identifier: "{name}"\n'
@@ -241,7 +239,7 @@ def test_kinds_with_other_paths_pass() -> None:
     assert check_catalog(second_kind()) == []
 
 
-def test_overlapping_paths_of_kinds_are_found() -> None:
+def test_overlapping_paths_of_two_kinds_are_found() -> None:
     found = check_catalog(second_kind(files="services/{name}/**"))
 
     assert [fault for fault in found if fault.file == "service/resource.yaml"]
@@ -254,13 +252,13 @@ def test_overlap_is_allowed_in_another_repository() -> None:
     assert check_catalog(second_kind(files="services/{name}/**"), repositories) == []
 
 
-def test_overlap_is_found_when_two_keys_are_one_repository() -> None:
+def test_overlap_is_found_when_two_keys_share_a_repository() -> None:
     repositories = {"pay": "acme/all", "jobs": "acme/all"}
 
     assert check_catalog(second_kind(files="services/{name}/**"), repositories)
 
 
-def test_blueprint_is_refused_when_two_kinds_have_it() -> None:
+def test_blueprint_of_two_kinds_is_refused() -> None:
     with pytest.raises(CatalogRefused, match="'blueprint service' is also in 'job'"):
         load_catalog(second_kind(blueprint="service"))
 
@@ -277,7 +275,7 @@ def test_overlapping_patterns_of_one_kind_are_found() -> None:
 # -- the installation
 
 
-def test_repository_is_found_missing_in_the_map() -> None:
+def test_repository_missing_from_the_map_is_found() -> None:
     found = check_catalog(read_folder(SHIPPED), repositories={"service": "acme/services"})
 
     assert str(found[-1]) == (
@@ -286,13 +284,13 @@ def test_repository_is_found_missing_in_the_map() -> None:
     )
 
 
-def test_repository_is_found_missing_when_a_part_names_it() -> None:
+def test_repository_named_by_a_part_is_found_missing() -> None:
     found = check_catalog(read_folder(ACME), repositories={"other": "acme/other"})
 
     assert "No key of the map of repositories is a value of 'unit'." in str(found[0])
 
 
-def test_one_repository_of_two_keys_must_keep_entities_apart() -> None:
+def test_shared_repository_of_two_keys_must_separate_entities() -> None:
     found = check_catalog(
         read_folder(ACME), repositories={"pay": "acme/one", "shop": "acme/one", "core": "acme/x"}
     )
@@ -328,7 +326,7 @@ def test_folder_is_read_with_paths_within_it(tmp_path: Path) -> None:
     assert read_folder(tmp_path) == {"kind/x.yaml": b"a: 1\n"}
 
 
-def test_part_must_be_used_when_it_says_the_environment() -> None:
+def test_environment_part_must_be_used() -> None:
     files = changed(ACME, CREATE, "metadata:", 'metadata:\n  stage: "{{ .inputs.env }}"')
     text = files[RESOURCE].decode()
     files[RESOURCE] = text.replace(
@@ -337,7 +335,7 @@ def test_part_must_be_used_when_it_says_the_environment() -> None:
 
     found = [str(fault) for fault in check_catalog(files)]
 
-    assert is_said(found, f"{RESOURCE}:11: ", "The part 'env' gives the environment")
+    assert is_reported(found, f"{RESOURCE}:11: ", "The part 'env' gives the environment")
 
 
 @pytest.mark.parametrize(
@@ -349,7 +347,7 @@ def test_part_must_be_used_when_it_says_the_environment() -> None:
         (FORM, '{"trigger": {"userInputs": []}}', "The form cannot be read."),
     ],
 )
-def test_file_of_port_is_found_when_it_has_another_shape(path: str, text: str, said: str) -> None:
+def test_port_file_of_another_shape_is_found(path: str, text: str, said: str) -> None:
     found = faults_of({**read_folder(ACME), path: text.encode()})
 
-    assert is_said(found, f"{path}:", said), found
+    assert is_reported(found, f"{path}:", said), found

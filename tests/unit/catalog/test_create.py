@@ -1,4 +1,4 @@
-"""What a create makes of typed documents, of files that are templates, and of its rules."""
+"""Creates with typed documents, templates and rules."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,7 +28,7 @@ def create(files: Mapping[str, bytes], inputs: Mapping[str, Any], **limits: Any)
 
 
 @pytest.mark.parametrize("value", [None, {}, ...])
-def test_empty_document_makes_no_file(value: Any) -> None:
+def test_empty_document_creates_no_file(value: Any) -> None:
     typed = {} if value is ... else {"custom_values": value}
 
     assert (
@@ -41,7 +41,7 @@ def test_empty_document_makes_no_file(value: Any) -> None:
     ("chosen", "path", "text"),
     [("JSON", "custom_values.json", "{}\n"), ("YAML", "custom_values.yaml", "\n")],
 )
-def test_empty_document_makes_a_file_when_asked_for(chosen: str, path: str, text: str) -> None:
+def test_empty_document_creates_a_file_when_requested(chosen: str, path: str, text: str) -> None:
     files = read_folder(SHIPPED)
     kept = files[ACTION].replace(
         b"    input: custom_values", b"    keep_empty: true\n    input: custom_values"
@@ -60,7 +60,7 @@ def test_key_is_not_added_when_its_value_is_null() -> None:
     assert "extra" not in str(plan.files["apps/my-service/common_values.json"])
 
 
-def test_template_is_copied_byte_for_byte_when_it_is_verbatim() -> None:
+def test_verbatim_template_is_copied_byte_for_byte() -> None:
     text = b"a: {{ .Values.a }}\n{{- if .Values.b }}\r\n$(x) ${y}\n{{- end }}"
     files = changed(
         ACME, ACTION, "refuse:", 'verbatim: ["services/{team}/{name}/{env}/chart.yaml"]\nrefuse:'
@@ -97,7 +97,7 @@ def test_condition_must_give_true_or_false(condition: str) -> None:
         create(files, ACME_INPUTS)
 
 
-def test_sentence_of_a_rule_is_one_line() -> None:
+def test_rule_message_is_one_line() -> None:
     files = changed(SHIPPED, ACTION, "Input 'Replicas' must", "{{ .inputs.project }} must")
 
     with pytest.raises(UserError) as caught:
@@ -113,7 +113,7 @@ def test_entity_is_refused_when_port_would_refuse_it() -> None:
         create(files, ACME_INPUTS)
 
 
-def test_limits_are_seen_by_a_create() -> None:
+def test_create_knows_the_limits() -> None:
     rule = 'limits: { most: 5 }\nrefuse:\n  - if: "{{ .inputs.replicas > .limits.most }}"\n'
     files = changed(
         ACME, ACTION, "refuse:\n", f'{rule}    message: "At most {{{{ .limits.most }}}}."\n'
@@ -124,7 +124,7 @@ def test_limits_are_seen_by_a_create() -> None:
         create(files, ACME_INPUTS, most=1)
 
 
-def test_plan_writes_no_file_of_others_even_without_a_check() -> None:
+def test_plan_writes_no_foreign_file_even_without_a_check() -> None:
     files = {**read_folder(ACME), "service/create_service/files/services/{name}/x.md": b"x"}
 
     with pytest.raises(ValueError, match="'services/invoices/x.md' is not a file of service/pay"):

@@ -8,7 +8,7 @@ from slipway.errors import DocumentRefused
 
 
 def edited(text: str, *edits: tuple[Any, ...], form: Any = "yaml") -> str:
-    """A text after edits, each the name of a method and its arguments."""
+    """Return a text after edits, each a method's name and its arguments."""
     document: Document = read_document(text, form)
     for method, *arguments in edits:
         document = getattr(document, method)(*arguments)
@@ -42,7 +42,7 @@ def test_set_replaces_only_the_value(text: str, path: str, value: object, after:
     assert edited(text, ("set", path, value)) == after
 
 
-def test_set_of_what_is_said_keeps_its_spelling() -> None:
+def test_set_of_an_equal_value_keeps_its_spelling() -> None:
     text = "a: 0x10\nb: 'x'\nc: 1.50\n"
 
     assert edited(text, ("set", "a", 16), ("set", "b", "x"), ("set", "c", 1.5)) == text
@@ -74,11 +74,11 @@ def test_set_of_what_is_said_keeps_its_spelling() -> None:
         ("b: &b {x: 1}\ni:\n  <<: *b\n", "i.r", "b: &b {x: 1}\ni:\n  <<: *b\n  r: 2\n"),
     ],
 )
-def test_missing_key_is_added_beside_the_others(text: str, path: str, after: str) -> None:
+def test_missing_key_is_added_next_to_the_others(text: str, path: str, after: str) -> None:
     assert edited(text, ("add_missing", path, 2)) == after
 
 
-def test_add_missing_keeps_what_is_there() -> None:
+def test_add_missing_keeps_existing_values() -> None:
     text = "a: 1\nb:\n  c: x\n"
 
     assert edited(text, ("add_missing", "a", 2), ("add_missing", "b.c", 2)) == text
@@ -120,7 +120,7 @@ def test_append_adds_the_last_item(text: str, value: object, after: str) -> None
         ("a: 1\n", "b.c", "a: 1\n"),
     ],
 )
-def test_remove_takes_the_key_and_its_lines(text: str, path: str, after: str) -> None:
+def test_remove_deletes_the_key_and_its_lines(text: str, path: str, after: str) -> None:
     assert edited(text, ("remove", path)) == after
 
 
@@ -161,7 +161,7 @@ def test_json_is_edited_in_place(text: str, edit: tuple[Any, ...], after: str) -
         "{{x}}",
     ],
 )
-def test_text_that_could_be_something_else_is_quoted(text: str) -> None:
+def test_ambiguous_text_is_quoted(text: str) -> None:
     assert edited("a: 1\n", ("set", "a", text)) == f'a: "{text}"\n'
     assert edited("a: 1\n", ("set", "a", {text: text})) == f'a: {{"{text}": "{text}"}}\n'
 
@@ -178,7 +178,7 @@ def test_text_that_could_be_something_else_is_quoted(text: str) -> None:
         ("é😀", '"é😀"'),
     ],
 )
-def test_value_is_written_for_every_reader(value: object, written: str) -> None:
+def test_value_is_read_alike_by_every_reader(value: object, written: str) -> None:
     assert edited("a: x\n", ("set", "a", value)) == f"a: {written}\n"
 
 
@@ -229,7 +229,7 @@ def test_edit_that_would_change_more_is_refused(
     assert said in caught.value.problem
 
 
-def test_value_of_too_many_levels_is_refused() -> None:
+def test_too_deep_value_is_refused() -> None:
     value: Any = 1
     for _ in range(5000):
         value = [value]
@@ -239,12 +239,12 @@ def test_value_of_too_many_levels_is_refused() -> None:
 
 
 @pytest.mark.parametrize("value", [{1: 2}, {"a": object()}, (1, 2)])
-def test_value_that_is_not_json_is_a_mistake_of_the_caller(value: object) -> None:
+def test_non_json_value_is_a_caller_error(value: object) -> None:
     with pytest.raises(TypeError, match="of JSON"):
         edited("a: 1\n", ("set", "a", value))
 
 
 @pytest.mark.parametrize("path", ["", ".", "a.", ".a", "a..b", 'a"b', '"a', '"a"b', " a"])
-def test_path_that_is_not_well_formed_is_refused(path: str) -> None:
+def test_malformed_path_is_refused(path: str) -> None:
     with pytest.raises(ValueError, match="not a path"):
         read_document("a: 1\n", "yaml").read(path)

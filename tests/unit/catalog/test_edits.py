@@ -20,7 +20,7 @@ def target() -> Target:
 
 
 def edited(text: str, value: str = "x", **edits: Any) -> str:
-    """A file after edits of one path each."""
+    """Return a file after edits of one path each."""
     spec = UpdateFile.model_validate(
         {
             "operation": "update",
@@ -45,7 +45,7 @@ def edited(text: str, value: str = "x", **edits: Any) -> str:
         ("a: [1]\n", {"remove": {"path": "a", "value": True}}, "a: [1]\n"),
     ],
 )
-def test_file_is_edited(text: str, edits: dict[str, Any], after: str) -> None:
+def test_edit_changes_the_file(text: str, edits: dict[str, Any], after: str) -> None:
     assert edited(text, **edits) == after
 
 
@@ -87,7 +87,7 @@ def test_edit_is_refused(text: str, edits: dict[str, Any], problem: str) -> None
         {"append": {"path": "a", "value": "x {{ .inputs.v }}"}},
     ],
 )
-def test_live_text_is_refused_by_an_edit(edits: dict[str, Any], value: str) -> None:
+def test_edit_refuses_active_text(edits: dict[str, Any], value: str) -> None:
     with pytest.raises(InvalidInput, match="must not contain"):
         edited("b: 1\n", value, **edits)
 
@@ -98,7 +98,7 @@ def test_typed_text_is_encoded_for_terraform() -> None:
     assert edited("a: x\n", "${x}", set={"path": "a", "to": to}) == 'a: "$${x}"\n'
 
 
-def test_file_is_refused_when_it_is_not_text() -> None:
+def test_binary_file_is_refused() -> None:
     spec = UpdateFile.model_validate(
         {"operation": "update", "set": [{"file": FILE, "path": "a", "to": 1}]}
     )

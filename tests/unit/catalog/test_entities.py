@@ -1,4 +1,4 @@
-"""What reviewed files say of an entity: types are kept, and what does not fit is a note."""
+"""Entities read from reviewed files: types are kept, and a misfit becomes a note."""
 
 import json
 from typing import Any
@@ -69,7 +69,7 @@ def test_types_of_properties_are_kept() -> None:
     }
 
 
-def test_second_file_counts_when_the_first_is_not_there() -> None:
+def test_second_file_is_used_when_the_first_is_missing() -> None:
     assert read(name="yml").entity["properties"]["text"] == "x"
 
 
@@ -79,7 +79,7 @@ def test_missing_path_is_null() -> None:
     assert (properties["text"], properties["flag"]) == (None, None)
 
 
-def test_whole_number_becomes_a_text_where_a_text_is_wanted() -> None:
+def test_whole_number_becomes_text_for_a_text_property() -> None:
     assert read(f"text: 12\n{GOOD.partition(chr(10))[2]}").entity["properties"]["text"] == "12"
 
 
@@ -95,7 +95,9 @@ def test_whole_number_becomes_a_text_where_a_text_is_wanted() -> None:
         ("object: {a: 1}", "object: [", "text", "t/a.yaml is not valid YAML"),
     ],
 )
-def test_property_is_left_as_it_is_with_a_note(old: str, new: str, name: str, note: str) -> None:
+def test_mismatched_property_is_left_unchanged_with_a_note(
+    old: str, new: str, name: str, note: str
+) -> None:
     said = read(GOOD.replace(old, new))
 
     assert name not in said.entity["properties"]
@@ -103,12 +105,12 @@ def test_property_is_left_as_it_is_with_a_note(old: str, new: str, name: str, no
     assert note in said.notes[name]
 
 
-def test_missing_file_is_a_note() -> None:
+def test_missing_file_becomes_a_note() -> None:
     assert "t/a.yaml or t/a.yml does not exist" in read(None).notes["text"]
 
 
 @pytest.mark.parametrize(("one", "several"), [(["e"], "e"), (5, [5])])
-def test_relation_is_left_as_it_is_with_a_note(one: Any, several: Any) -> None:
+def test_mismatched_relation_is_left_unchanged_with_a_note(one: Any, several: Any) -> None:
     said = read(one=one, several=several)
 
     assert said.entity["relations"] == {}

@@ -1,4 +1,4 @@
-"""Port's expressions: results, types, what they see, and what is refused."""
+"""Port's expressions: results, types, visible values and refusals."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ def test_result_is_not_evaluated_again() -> None:
 
 
 @pytest.mark.parametrize("text", ["{{ .a", "{{ }}", '{{ "a }}', "{{ } }}", '{{ "\\(.a }}'])
-def test_expression_is_refused_when_it_does_not_end(text: str) -> None:
+def test_endless_expression_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="has an"):
         parse_template(text)
 
@@ -67,7 +67,7 @@ def test_result_is_refused(text: str, problem: str) -> None:
 @pytest.mark.parametrize(
     "source", ["a b", ".a |", "(1", 'import "a" as a; 1', 'include "a"; 1', "$missing"]
 )
-def test_expression_is_refused_when_it_is_not_jq(source: str) -> None:
+def test_invalid_jq_expression_is_refused(source: str) -> None:
     (expression,) = parse_template(f"{{{{ {source} }}}}").expressions
 
     with pytest.raises(ValueError, match="compile error"):
@@ -107,7 +107,7 @@ def test_references_of_an_expression_are_found(source: str, references: set[Any]
         ("any(.inputs.list[]; .x)", ()),
     ],
 )
-def test_unknown_names_are_found_where_they_are_certain(source: str, names: tuple[str]) -> None:
+def test_certainly_unknown_names_are_found(source: str, names: tuple[str]) -> None:
     (expression,) = parse_template(f"{{{{ {source} }}}}").expressions
 
     assert expression.unknown_roots == names

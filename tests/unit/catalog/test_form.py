@@ -1,4 +1,4 @@
-"""Form checks: what was typed, held against Port's form."""
+"""Form checks: input against Port's form."""
 
 import math
 from typing import Any
@@ -37,7 +37,9 @@ def check(value: Any, **schema: Any) -> Any:
         (2**53 + 1, {"type": "number"}, "must be a value of JSON"),
     ],
 )
-def test_input_is_refused_by_its_title(value: Any, schema: dict[str, Any], problem: str) -> None:
+def test_refused_input_is_named_by_its_title(
+    value: Any, schema: dict[str, Any], problem: str
+) -> None:
     with pytest.raises(InvalidInput) as caught:
         check(value, **schema)
 
@@ -83,7 +85,7 @@ def test_input_is_accepted_and_reduced(value: Any, schema: dict[str, Any], kept:
         (r"b", "abc", True),
     ],
 )
-def test_ecma_pattern_means_what_it_means_to_port(pattern: str, value: str, matches: bool) -> None:
+def test_ecma_pattern_matches_as_in_port(pattern: str, value: str, matches: bool) -> None:
     compiled = ecma_pattern(pattern)
 
     assert compiled is not None
@@ -107,16 +109,16 @@ FORM = Form.read(
 )
 
 
-def test_required_input_is_missed_by_its_title() -> None:
+def test_missing_required_input_is_named_by_its_title() -> None:
     with pytest.raises(InvalidInput, match="Input 'First' is missing"):
         FORM.check({}, ())
 
 
-def test_hidden_input_may_be_missing_though_it_is_required() -> None:
+def test_required_input_may_be_missing_when_hidden() -> None:
     assert FORM.check({"a": "x"}, ()) == {"a": "x", "b": None, "s": None}
 
 
-def test_encrypted_input_is_taken_out() -> None:
+def test_encrypted_input_is_removed() -> None:
     assert FORM.check({"a": "x", "s": "cipher"}, ("a",)) == {"a": None, "b": None, "s": None}
 
 
@@ -127,7 +129,7 @@ def test_computed_requirement_is_left_to_port() -> None:
 
 
 @pytest.mark.parametrize("value", ["true", 1, 0, [], {}])
-def test_dry_run_is_refused_when_it_is_not_a_flag(value: object) -> None:
+def test_non_boolean_dry_run_is_refused(value: object) -> None:
     with pytest.raises(InvalidInput, match="must be true or false"):
         is_dry_run({"dry_run": value})
 

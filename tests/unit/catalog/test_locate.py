@@ -1,4 +1,4 @@
-"""Kinds whose identifiers do not say where files are: hints of Port are held against Git."""
+"""Kinds whose identifiers do not give the files' place: Port's hints are verified in Git."""
 
 import json
 from pathlib import Path
@@ -58,17 +58,17 @@ def test_hint_leads_to_the_files() -> None:
 
 
 @pytest.mark.parametrize("hints", [{}, {"owner": None}, {"owner": "../ops"}, {"owner": ["pay"]}])
-def test_hint_is_refused_when_it_is_no_part(hints: dict[str, Any]) -> None:
+def test_hint_is_refused_when_it_is_not_a_part(hints: dict[str, Any]) -> None:
     with pytest.raises(UserError, match="Property 'owner' of 'shop' in Port does not give"):
         remove(hints, tree("shop"))
 
 
-def test_hint_to_files_of_another_entity_is_not_believed() -> None:
+def test_hint_to_files_of_another_entity_is_refused() -> None:
     with pytest.raises(UserError, match="must have 'identifier' \"shop\""):
         remove({"owner": "pay"}, tree("other"))
 
 
-def test_hint_to_another_teams_files_is_not_believed() -> None:
+def test_hint_to_another_teams_files_is_refused() -> None:
     with pytest.raises(UserError, match=r"teams/ops/shop/port\.json is missing"):
         remove({"owner": "ops"}, tree("shop"))
 

@@ -1,4 +1,4 @@
-"""Path patterns: what they are, what they cover, and how they are read."""
+"""Path patterns: syntax, coverage and parsing."""
 
 import re
 
@@ -86,7 +86,7 @@ def test_text_is_read_by_a_pattern(pattern: str, text: str, parts: dict[str, str
     "value",
     ["", "a..b", "-a", "a-", "a.", "x.lock", "a/b", "a\n", "é", ".git", "a" * 101, "a b", 5, None],
 )
-def test_value_is_never_unsafe_whatever_the_pattern_says(value: object) -> None:
+def test_unsafe_value_is_refused_for_any_pattern(value: object) -> None:
     assert not Part(".*", "", "a").accepts(value)
 
 
@@ -112,7 +112,7 @@ def test_patterns_are_proven_disjoint(one: str, other: str, disjoint: bool) -> N
     assert second.is_disjoint(first, PARTS, PARTS) is disjoint
 
 
-def test_pattern_has_a_folder_that_holds_its_paths() -> None:
+def test_pattern_has_a_folder_with_all_its_paths() -> None:
     parts = {"name": "shop", "env": "dev"}
 
     assert Pattern.parse("a/{name}/**").folder(parts) == "a/shop"

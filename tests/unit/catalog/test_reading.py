@@ -1,4 +1,4 @@
-"""What of a YAML or JSON text is read, and what is refused."""
+"""YAML and JSON text that is read, and text that is refused."""
 
 from typing import Any
 
@@ -52,7 +52,7 @@ def test_value_is_read(text: str, path: str, value: object) -> None:
         ("9" * 200, "a text or a number"),
     ],
 )
-def test_value_that_readers_disagree_about_is_refused(written: str, said: str) -> None:
+def test_value_is_refused_when_readers_disagree(written: str, said: str) -> None:
     document = read_document(f"b: 1\na: {written}\n", "yaml")
 
     with pytest.raises(DocumentRefused) as caught:
@@ -132,7 +132,7 @@ def test_unusual_yaml_is_kept_as_typed(text: str) -> None:
         ("a: " + "é" * 131_072, "must have at most 262144 bytes, but has 262147 bytes"),
     ],
 )
-def test_yaml_that_could_be_mistaken_is_refused(text: str, said: str) -> None:
+def test_ambiguous_yaml_is_refused(text: str, said: str) -> None:
     with pytest.raises(DocumentRefused) as caught:
         read_document(text, "yaml")
 
@@ -156,7 +156,7 @@ def test_yaml_that_could_be_mistaken_is_refused(text: str, said: str) -> None:
         ('{"a": "' + "x" * 262_144 + '"}', "must have at most 262144 bytes, but has 262153 bytes"),
     ],
 )
-def test_json_that_could_be_mistaken_is_refused(text: str, said: str) -> None:
+def test_ambiguous_json_is_refused(text: str, said: str) -> None:
     with pytest.raises(DocumentRefused) as caught:
         read_document(text, "json")
 
@@ -181,6 +181,6 @@ def test_merge_keys_in_a_chain_are_followed() -> None:
 
 
 @pytest.mark.parametrize(("text", "syntax"), [("a: .inf\n", "yaml"), ('{"a": 1e999}', "json")])
-def test_number_that_json_does_not_know_is_refused(text: str, syntax: Any) -> None:
+def test_number_outside_json_is_refused(text: str, syntax: Any) -> None:
     with pytest.raises(DocumentRefused, match="which is not JSON, at line 1"):
         read_document(text, syntax).read("a")

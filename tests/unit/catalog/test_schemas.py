@@ -34,7 +34,7 @@ def is_valid(name: str, value: Any) -> bool:
 
 
 def mutations(value: Any) -> list[Any]:
-    """The value with each key removed, renamed or given a value of another type."""
+    """Return the value with each key removed, renamed or given another type."""
     found: list[Any] = []
     if isinstance(value, dict):
         for key, inner in value.items():
@@ -50,18 +50,18 @@ def mutations(value: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", schemas())
-def test_schema_is_the_one_of_the_loader(name: str) -> None:
+def test_schema_equals_the_loaders(name: str) -> None:
     # `scripts/catalog schemas` writes it.
     assert json.loads((ROOT / "schemas" / name).read_text()) == schemas()[name]
 
 
 @pytest.mark.parametrize("name", schemas())
-def test_schema_is_a_schema(name: str) -> None:
+def test_schema_is_valid(name: str) -> None:
     Draft202012Validator.check_schema(schemas()[name])
 
 
 @pytest.mark.parametrize("path", SPECS, ids=str)
-def test_schema_accepts_the_catalogs_of_the_repository(path: Any) -> None:
+def test_schema_accepts_the_repository_catalogs(path: Any) -> None:
     assert is_valid(path.name, read(path))
 
 

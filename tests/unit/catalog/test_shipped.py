@@ -48,7 +48,7 @@ def text_of(plan: FilePlan, path: str) -> str:
 
 
 def service(common: str = "replicas: 2\n", **metadata: Any) -> Tree:
-    """The base branch with `my-service`."""
+    """Return the base branch with `my-service`."""
     said = {
         "identifier": "my-service",
         "environment": "Production",
@@ -119,7 +119,7 @@ def test_typed_yaml_is_kept_and_completed() -> None:
     )
 
 
-def test_chosen_format_decides_which_document_counts() -> None:
+def test_chosen_format_selects_the_document() -> None:
     plan = create(values_format="YAML", custom_values={"j": 1}, custom_values_yaml="y: 1")
 
     assert text_of(plan, f"{FOLDER}/custom_values.yaml") == "y: 1"
@@ -145,7 +145,7 @@ def test_create_adds_a_pending_entity() -> None:
     }
 
 
-def test_create_is_described() -> None:
+def test_create_has_a_description() -> None:
     plan = create()
 
     assert plan.title == "Scaffold new service my-service"
@@ -296,12 +296,12 @@ def test_edited_metadata_is_refused(metadata: dict[str, Any], problem: str) -> N
     assert problem in str(caught.value)
 
 
-def test_missing_entity_is_to_be_unregistered() -> None:
+def test_error_suggests_unregister_when_the_files_are_missing() -> None:
     with pytest.raises(UserError, match="unregister it in Port"):
         plan_of(SHIPPED, "restart_service", EMPTY, entity="my-service")
 
 
-def test_metadata_is_refused_when_it_is_not_json() -> None:
+def test_invalid_json_metadata_is_refused() -> None:
     tree = tree_of(**{f"{FOLDER}/portData.json": "{,}"})
 
     with pytest.raises(UserError, match=r"portData\.json is not valid JSON"):
@@ -309,7 +309,7 @@ def test_metadata_is_refused_when_it_is_not_json() -> None:
 
 
 @pytest.mark.parametrize("entity", [None, "", "../other", "Other", "foo\n", "a.b"])
-def test_identifier_is_refused_when_it_is_none_of_the_kind(entity: str | None) -> None:
+def test_identifier_of_another_kind_is_refused(entity: str | None) -> None:
     with pytest.raises(UserError, match="does not identify a Service"):
         plan_of(SHIPPED, "restart_service", service(), entity=entity)
 
@@ -415,7 +415,7 @@ def test_bucket_is_deleted_with_its_files() -> None:
 
 
 @pytest.mark.parametrize("team", ["a.b", "A", "..", "a/b", "pay\n", "-a"])
-def test_part_is_refused_by_the_title_of_its_input(team: str) -> None:
+def test_refused_part_is_named_by_its_inputs_title(team: str) -> None:
     with pytest.raises(InvalidInput, match="Input 'Team' must be a team of 1 to 40"):
         plan_of(SHIPPED, "create_bucket", EMPTY, inputs={**BUCKET, "team": team})
 
@@ -430,6 +430,6 @@ def test_unused_inputs_are_named() -> None:
     assert target.unused == ("cost",)
 
 
-def test_action_is_refused_when_the_catalog_has_it_no_more() -> None:
+def test_removed_action_is_refused() -> None:
     with pytest.raises(UserError, match="no longer has the action 'old'"):
         plan_of(SHIPPED, "old", EMPTY, entity="x")

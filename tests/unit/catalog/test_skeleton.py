@@ -1,4 +1,4 @@
-"""Skeletons: what is typed becomes a value of the file and nothing else."""
+"""Skeletons: an input becomes a value of the file and nothing else."""
 
 import json
 from typing import Any
@@ -95,7 +95,7 @@ def test_yaml_keeps_every_other_byte() -> None:
 
 
 @pytest.mark.parametrize("value", [["${x}"], {"a": "$(x)"}, {"{{": 1}, [[{"a": "%{x}"}]]])
-def test_live_text_is_refused_deep_in_a_value(value: Any) -> None:
+def test_active_text_is_refused_deep_in_a_value(value: Any) -> None:
     with pytest.raises(InvalidInput, match="must not contain"):
         fill("a.yaml", "v: '{{ .inputs.v }}'\n", value)
 
@@ -125,7 +125,7 @@ def test_control_character_is_refused_by_hcl() -> None:
         fill("a.tf", "v = {{ .inputs.v | hcl }}\n", "a\x08")
 
 
-def test_text_that_comes_from_no_input_is_trusted() -> None:
+def test_text_without_input_is_trusted() -> None:
     assert fill("a.sh", """echo {{ "$(date)" }}\n""", "") == "echo $(date)\n"
 
 

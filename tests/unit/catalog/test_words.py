@@ -1,4 +1,4 @@
-"""The engine contains no word of an example: what a catalog names stands in no line of Python."""
+"""The engine's Python code contains no name from an example catalog."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ from slipway.catalog.form import DRY_RUN
 from tests.catalogs.samples import ACME, ROOT, SHIPPED, catalog
 
 ENGINE = (ROOT / "shared", ROOT / "functions")
-# The engine's own table: what it writes, and the words of its files and of Port's.
+# Words of the engine itself: of its output, its files and Port's objects.
 OWN = {
     *model.OWN_PROPERTIES,
     *model.HEALTH_PROPERTIES,
@@ -24,15 +24,15 @@ OWN = {
     *ROOTS,
     # Keys of a requester and of Port's team, user and entity.
     "id", "email", "name",
-    # Of locks and addresses of GitHub; of errors and steps; of Slipway's own tables and outputs.
+    # Words of locks, GitHub addresses, errors, steps, and Slipway's own tables and outputs.
     "owner", "main", "port", "reason", "step", "service", "services",
-    # Filters of jq, which are taken away.
+    # Filters of jq, which are removed.
     *HIDDEN,
 }  # fmt: skip
 
 
 def keys_of(node: object) -> Iterator[str]:
-    """The keys that a schema of ours has."""
+    """Return the keys of one of our schemas."""
     if isinstance(node, dict):
         yield from node.get("properties", {})
         for inner in node.values():
@@ -43,7 +43,7 @@ def keys_of(node: object) -> Iterator[str]:
 
 
 def words() -> set[str]:
-    """The names of actions, blueprints, properties, parts, inputs and paths of both catalogs."""
+    """Return the names in both catalogs: actions, blueprints, properties, parts, inputs, paths."""
     found: set[str] = set()
     for folder in (SHIPPED, ACME):
         for kind in catalog(folder).kinds.values():
@@ -62,7 +62,7 @@ def words() -> set[str]:
 
 
 def literals(path: Path) -> Iterator[tuple[int, str]]:
-    """The string literals of a module that are not docstrings."""
+    """Return the string literals of a module that are not docstrings."""
     tree = ast.parse(path.read_text())
     described = {
         id(node.value)
@@ -75,7 +75,7 @@ def literals(path: Path) -> Iterator[tuple[int, str]]:
                 yield node.lineno, text
 
 
-def test_engine_has_no_word_of_an_example() -> None:
+def test_engine_contains_no_example_name() -> None:
     wanted = words()
     found = {
         f"{path.relative_to(ROOT)}:{line}: {text}"
@@ -88,6 +88,6 @@ def test_engine_has_no_word_of_an_example() -> None:
     assert found == set()
 
 
-def test_words_of_the_examples_are_known() -> None:
-    # Otherwise the test above could not fail.
+def test_example_names_are_known() -> None:
+    # This shows that the test above can fail.
     assert {"bucket", "replicas", "apps", "unit", "create_service", "tier"} <= words()

@@ -1,4 +1,4 @@
-"""How a change is carried out: which way it takes, and what its requester then reads."""
+"""The way that a change takes, and what its requester reads."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -111,7 +111,7 @@ class Delivery:
         change.carry_out(run)
 
     def asked_for(self, operation: str) -> Event:
-        """What is set as soon as Port is asked for an operation."""
+        """Return an event that is set when Port receives an operation."""
         asked = Event()
         self.port.fail = lambda name: asked.set() if name == operation else None
         return asked
@@ -205,13 +205,13 @@ def test_run_shows_what_an_unmerged_pull_request_waits_for(
 
 
 def wait(event: Event) -> None:
-    assert event.wait(60), "it is done one after the other"
+    assert event.wait(60), "the calls ran one after the other"
 
 
-def test_port_is_asked_for_the_entity_beside_github(delivery: Delivery) -> None:
+def test_entity_is_read_from_port_while_github_is_read(delivery: Delivery) -> None:
     delivery.planned = delivery.proposal(environment="Test", creates=True)
     asked = delivery.asked_for("get_entity")
-    # GitHub answers its first question only once Port was asked.
+    # GitHub answers its first query only after the request to Port.
     delivery.repository.before_opening = lambda: wait(asked)
 
     delivery.carry_out()
@@ -219,7 +219,7 @@ def test_port_is_asked_for_the_entity_beside_github(delivery: Delivery) -> None:
     assert len(delivery.repository.proposed) == 1
 
 
-def test_run_is_shown_beside_labels_and_reviewers(delivery: Delivery) -> None:
+def test_run_is_updated_while_labels_and_reviewers_are_set(delivery: Delivery) -> None:
     delivery.planned = delivery.proposal(environment="Test")
     shown = delivery.asked_for("update_run")
     delivery.repository.after_opening = lambda: wait(shown)
@@ -239,7 +239,7 @@ def test_pull_request_to_another_branch_is_closed(delivery: Delivery) -> None:
     assert delivery.repository.closed == [BRANCH]
 
 
-def test_run_says_that_its_branch_is_taken(
+def test_run_shows_that_its_branch_is_taken(
     delivery: Delivery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any, **__: Any) -> PullRequest:
@@ -248,7 +248,7 @@ def test_run_says_that_its_branch_is_taken(
     monkeypatch.setattr(delivery.repository, "propose", refuse)
     delivery.planned = delivery.proposal(environment="Test")
 
-    # Neither wrong nor for later: the consumer puts the run on hold.
+    # Neither a user error nor retryable: the consumer puts the run on hold.
     with pytest.raises(BranchTaken):
         delivery.carry_out()
 
@@ -288,7 +288,7 @@ def test_merge_is_retried_less_often_the_longer_it_waits(delivery: Delivery) -> 
     assert distances[-1] == timedelta(hours=1)
 
 
-def test_merge_is_left_to_people_after_a_day(delivery: Delivery) -> None:
+def test_merge_is_not_retried_after_a_day(delivery: Delivery) -> None:
     with time_machine.travel(NOW, tick=False) as clock:
         waiting(delivery)
         clock.shift(change.MERGE_WITHIN)
@@ -305,7 +305,7 @@ def test_waiting_merge_shows_its_pull_request_once(delivery: Delivery) -> None:
     assert sum("is open" in text for text in delivery.port.logs) == 1
 
 
-def test_waiting_merge_may_be_postponed_as_often_as_a_new_run(delivery: Delivery) -> None:
+def test_waiting_merge_has_the_full_retry_budget(delivery: Delivery) -> None:
     ledger = Ledger(load(RunConfig).runs_table)
     for _ in range(MAX_POSTPONED):
         ledger.postpone(RUN_ID, NOW, "arn")
@@ -365,7 +365,7 @@ def test_first_message_counts_when_the_run_id_repeats(
     ("without_person", "said"),
     [("two_approvers", "the approval of 2 people"), ("refuse", "machine credentials requested it")],
 )
-def test_change_without_a_person_needs_more(
+def test_change_without_a_person_needs_more_approvals(
     delivery: Delivery, without_person: str, said: str
 ) -> None:
     approval = {**POLICY["default"]["approval"], "emails": ["lead@acme.example"]}
@@ -397,7 +397,7 @@ def test_redelivery_leaves_the_run_to_its_ended_pull_request(
     set_policy({**POLICY, "rules": [{"actions": ["*"], "environments": ["*"]}]})
     delivery.carry_out()
     delivery.repository.put_pull(BRANCH, state)
-    # What the merged change has made of the base branch.
+    # The base branch after the merge.
     delivery.planned = NothingToDo(reason="It has 10 replicas already.")
     logged = list(delivery.port.logs)
 

@@ -152,7 +152,7 @@ def rule(environment: str, *emails: str, count: int = 1, **more: Any) -> dict[st
     return {"actions": ["*"], "environments": [environment], "approval": approval, **more}
 
 
-def test_move_between_environments_needs_what_both_ask_for() -> None:
+def test_move_between_environments_needs_both_approvals() -> None:
     rules = [
         rule("Test", auto_merge=True),
         rule("Staging", "lead@acme.example", "devops@acme.example", auto_merge=True),

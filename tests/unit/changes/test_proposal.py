@@ -1,4 +1,4 @@
-"""A proposal's hash, and the diff that people judge it by."""
+"""A proposal's hash, and the diff that approvers review."""
 
 import hashlib
 import json
@@ -115,7 +115,7 @@ def test_preview_lists_files_in_path_order() -> None:
     assert re.findall(r"(?m)^\+\+\+ (.*)$", shown) == ["b/a", "/dev/null"]
 
 
-def test_preview_of_a_file_without_text_says_so() -> None:
+def test_preview_marks_a_file_without_text() -> None:
     shown = preview({"logo.png": None, "empty": ""}, {"logo.png": None, "empty": None})
 
     assert shown.splitlines() == [
@@ -142,7 +142,7 @@ def test_preview_keeps_a_hostile_file_name_on_one_line() -> None:
     assert shown.splitlines()[0] == "--- a/x␊+++ b/other\\u202e"
 
 
-def test_long_preview_is_cut_at_a_line_and_counts_the_rest() -> None:
+def test_long_preview_is_truncated_and_counts_the_rest() -> None:
     lines = [f"line {number}" for number in range(10_000)]
 
     shown = shortened(preview({}, {"p": "\n".join(lines) + "\n"}))
@@ -153,7 +153,7 @@ def test_long_preview_is_cut_at_a_line_and_counts_the_rest() -> None:
     assert last == f"… {10_000 - len(kept) + 3} more lines of this diff are not shown."
 
 
-def test_code_ends_a_diff_that_port_cuts() -> None:
+def test_code_ends_a_diff_that_port_truncates() -> None:
     diff = preview({}, {"p": "line\n" * LONGEST_PREVIEW})
 
     assert re.fullmatch(r"[0-9a-f]{10}", code_of(diff))

@@ -1,4 +1,4 @@
-"""Text that people typed is shown as text in GitHub's Markdown."""
+"""Input is shown as plain text in GitHub's Markdown."""
 
 import html
 import json

@@ -1,4 +1,4 @@
-"""A workflow action, from the run to its conclusion. A real HTTP server plays GitHub."""
+"""A workflow action from the run to its conclusion, with a real HTTP server as GitHub."""
 
 import base64
 import json
@@ -56,7 +56,7 @@ class Restart:
         self.state("in_progress")
 
     def environment(self, name: str) -> None:
-        """The environment that the service's files say."""
+        """Set the environment in the service's files."""
         said = {"identifier": "shop", "blueprint": "service", "environment": name}
         files = {"portData.json": json.dumps(said), "common_values.json": '{"replicas": 2}'}
         entries = []
@@ -70,14 +70,14 @@ class Restart:
         self.github.script("GET /contents/apps/shop", (200, entries, {}))
 
     def workflow(self, *blobs: str) -> None:
-        """The content of the workflow's file, one answer after the other."""
+        """Set the content of the workflow's file, one answer after the other."""
         answers: list[Any] = [
             (200, {"type": "file", "path": FILE, "sha": blob}, {}) for blob in blobs
         ]
         self.github.script(WORKFLOW, *answers)
 
     def state(self, status: str, conclusion: str | None = None) -> None:
-        """What GitHub says of the workflow's run."""
+        """Set the state of the workflow's run on GitHub."""
         run = {
             "id": 9,
             "display_title": f"Restart shop ({RUN_ID})",
@@ -109,12 +109,12 @@ class Restart:
         change.carry_out(run)
 
     def wait(self) -> RetryableError:
-        """Deliver the run while the workflow has not ended."""
+        """Deliver the run while the workflow is running."""
         with pytest.raises(RetryableError) as caught:
             self.deliver()
         return caught.value
 
-    def held(self) -> list[str]:
+    def locked(self) -> list[str]:
         return [lock.service for lock in self.locks.all()]
 
 
@@ -141,7 +141,7 @@ def test_workflow_is_started_with_the_inputs_of_the_plan(restart: Restart) -> No
     }
     assert error.retry_at is not None
     assert {"status_label": "Workflow is running", "link": [PAGE]} in restart.port.updates
-    assert restart.held() == ["service/shop"]
+    assert restart.locked() == ["service/shop"]
 
 
 @pytest.mark.parametrize(
@@ -162,10 +162,10 @@ def test_run_ends_with_the_workflow_and_frees_the_entity(
     assert restart.port.updates[-1]["status"] == status
     assert said in restart.port.updates[-1]["summary"]
     assert len(restart.github.sent(DISPATCH)) == 1
-    assert restart.held() == []
+    assert restart.locked() == []
 
 
-def test_run_whose_start_is_not_known_is_found_by_its_name(restart: Restart) -> None:
+def test_run_is_found_by_its_name_when_its_start_is_unknown(restart: Restart) -> None:
     restart.github.script(DISPATCH, (204, b"", {}))
     restart.ledger.record_workflow(RUN_ID, FILE, BLOB)
     restart.state("completed", "success")
@@ -184,7 +184,7 @@ def test_workflow_changed_after_the_plan_is_cancelled(restart: Restart) -> None:
     assert restart.github.count(CANCEL) == 1
     assert restart.port.updates[-1]["status"] == "FAILURE"
     assert "was changed before GitHub ran it" in restart.port.updates[-1]["summary"]
-    assert restart.held() == []
+    assert restart.locked() == []
 
 
 def test_workflow_that_never_ends_fails_the_run(restart: Restart) -> None:
@@ -204,7 +204,7 @@ def test_dry_run_starts_nothing(restart: Restart) -> None:
     assert restart.port.updates[-1]["status_label"] == "Dry run"
 
 
-def test_restart_in_production_asks_for_approval(
+def test_restart_in_production_needs_approval(
     restart: Restart, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[str] = []
@@ -238,14 +238,14 @@ def test_hash_binds_content_and_inputs(restart: Restart) -> None:
     assert len({first, hashed(OTHER, "Test"), hashed(BLOB, "Staging")}) == 3
 
 
-def test_missing_workflow_is_said(restart: Restart) -> None:
+def test_missing_workflow_is_reported(restart: Restart) -> None:
     restart.github.script(WORKFLOW, (404, {"message": "Not Found"}, {}))
 
     with pytest.raises(UserError, match="is not on the base branch of acme/services"):
         restart.deliver()
 
 
-def test_run_ends_when_its_action_is_gone(restart: Restart) -> None:
+def test_run_ends_when_its_action_was_removed(restart: Restart) -> None:
     set_policy({**POLICY, "repositories": POLICY["repositories"]})
     restart.wait()
     message = make_message(action="reboot_service", entity="shop", operation="DAY-2")
@@ -254,7 +254,7 @@ def test_run_ends_when_its_action_is_gone(restart: Restart) -> None:
     with pytest.raises(UserError, match="no longer has the action 'reboot_service'"):
         _carry_out(restart, message)
 
-    assert restart.held() == []
+    assert restart.locked() == []
 
 
 def _carry_out(restart: Restart, message: Any) -> None:

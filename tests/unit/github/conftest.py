@@ -1,4 +1,4 @@
-"""A scripted GitHub, and the services repository that talks to it."""
+"""A scripted GitHub, and the services repository that calls it."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -49,18 +49,18 @@ NODE = {
 
 
 def data(errors: Any = (), **fields: Any) -> Answer:
-    """An answer to a GraphQL document."""
+    """Make an answer to a GraphQL document."""
     listed = {"errors": [*errors]} if errors else {}
     return 200, {"data": fields, **listed}, {}
 
 
 def refused(message: str, *path: str, kind: str = "UNPROCESSABLE") -> dict[str, Any]:
-    """An error of one field."""
+    """Make an error of one field."""
     return {"type": kind, "path": list(path), "message": message}
 
 
 def seen(*pulls: Any, branch: str | None = None, errors: Any = (), **fields: Any) -> Answer:
-    """What the first query finds: by default neither folder, branch nor pull request."""
+    """Make the answer to the first query: by default no folder, branch or pull request."""
     repository = {
         "id": "R_1",
         "base": {"target": {"oid": "c" * 40}},
@@ -76,7 +76,7 @@ def seen(*pulls: Any, branch: str | None = None, errors: Any = (), **fields: Any
 
 
 def proposed(errors: Any = (), **fields: Any) -> Answer:
-    """What the second document makes: by default all."""
+    """Make the answer to the second document: by default all fields."""
     made = {
         "createRef": {"ref": {"name": BRANCH}},
         "createCommitOnBranch": {"commit": {"oid": SHA}},
@@ -86,7 +86,7 @@ def proposed(errors: Any = (), **fields: Any) -> Answer:
 
 
 class FakeGitHub(ScriptedServer):
-    """GitHub as far as one proposal needs it.
+    """A GitHub for one proposal.
 
     A route is below the repository, except for `/graphql`.
     """
@@ -106,7 +106,7 @@ class FakeGitHub(ScriptedServer):
         self.script("GET /pulls", (200, [], {}))
         self.script("GET /git/ref/heads/main", (200, {"object": {"sha": SHA}}, {}))
         self.script("POST /git/trees", (201, {"sha": SHA}, {}))
-        # Every commit is the same one, and its own parent.
+        # Every commit is the same, and is its own parent.
         commit = {"sha": SHA, "tree": {"sha": SHA}, "parents": [{"sha": SHA}]}
         self.script(f"GET /git/commits/{SHA}", (200, commit, {}))
         self.script(f"GET /compare/main...{SHA}", (200, {"status": "identical"}, {}))
@@ -122,12 +122,12 @@ class FakeGitHub(ScriptedServer):
         return self.bodies(full_route(route))
 
     def operations(self) -> list[str]:
-        """The GraphQL documents that were sent, by the name of their operation."""
+        """Return the operation names of the sent GraphQL documents."""
         sent = [body["query"] for body in self.bodies("POST /graphql")]
         return [re.split(r"\W+", document.strip())[1] for document in sent]
 
     def variables(self, operation: str) -> list[Any]:
-        """What was sent with the documents of an operation."""
+        """Return the variables of an operation's documents."""
         bodies = self.bodies("POST /graphql")
         named = zip(self.operations(), bodies, strict=True)
         return [body["variables"] for name, body in named if name == operation]

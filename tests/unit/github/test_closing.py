@@ -1,4 +1,4 @@
-"""What closing makes of GitHub's refusals. A real HTTP server plays GitHub."""
+"""Closing after GitHub's refusals, with a real HTTP server as GitHub."""
 
 import pytest
 from slipway.errors import GitHubError, GitHubUnavailable
@@ -13,7 +13,7 @@ DELETE = f"DELETE /git/refs/heads/{BRANCH}"
 
 @pytest.fixture
 def github(github: FakeGitHub) -> FakeGitHub:
-    """An open pull request."""
+    """Provide an open pull request."""
     github.script("GET /pulls", (200, [github.pull], {}))
     github.script("GET /issues/7/comments", (200, [], {}))
     github.script(COMMENTS, (201, {"body": "Why"}, {}))
@@ -43,7 +43,7 @@ def test_comment_is_not_repeated_when_its_answer_is_lost(github: FakeGitHub, sta
     assert github.count(COMMENTS) == 1
 
 
-def test_closing_succeeds_when_the_branch_is_gone(github: FakeGitHub) -> None:
+def test_closing_succeeds_when_the_branch_is_missing(github: FakeGitHub) -> None:
     github.script(DELETE, (422, {"message": "Reference does not exist"}, {}))
 
     closed = repository(github).close(BRANCH, "Why")

@@ -1,4 +1,4 @@
-"""How much of a service's folder is read. A real HTTP server plays GitHub."""
+"""The limits of reading a service's folder, with a real HTTP server as GitHub."""
 
 import base64
 from typing import Any
@@ -19,7 +19,7 @@ FOLDER = "GET /contents/apps/shop"
 
 
 def listed(github: FakeGitHub, path: str, size: int = 5, kind: str = "file") -> dict[str, Any]:
-    """An entry of the folder; its blob is its own path, in hexadecimal."""
+    """Make an entry of the folder; its blob is its path in hexadecimal."""
     sha = path.encode().hex()
     blob = {"sha": sha, "content": base64.b64encode(path.encode()).decode(), "encoding": "base64"}
     github.script(f"GET /git/blobs/{sha}", (200, blob, {}))
@@ -88,7 +88,7 @@ def test_unwanted_files_do_not_count_against_the_limits(github: FakeGitHub) -> N
     assert len(github.requests) == 3
 
 
-def test_folder_is_refused_when_github_lists_only_a_part(github: FakeGitHub) -> None:
+def test_incomplete_folder_listing_is_refused(github: FakeGitHub) -> None:
     github.script(FOLDER, (200, [listed(github, f"f{number}") for number in range(1000)], {}))
 
     with pytest.raises(UserError, match="'apps/shop' has more files than GitHub lists"):

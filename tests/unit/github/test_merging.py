@@ -1,4 +1,4 @@
-"""What merging makes of GitHub's answers. A real HTTP server plays GitHub."""
+"""Merging and GitHub's answers, with a real HTTP server as GitHub."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -48,7 +48,7 @@ def graphql_error(message: str, kind: str | None = None, **headers: str) -> Answ
 
 @pytest.fixture
 def github(github: FakeGitHub, monkeypatch: pytest.MonkeyPatch) -> FakeGitHub:
-    """An open pull request that is the change, and that GitHub merges."""
+    """Provide an open pull request with the change, which GitHub merges."""
     monkeypatch.setattr(merging, "_PAUSE_SECONDS", 0.01)
     github.script(PULL, (200, pull(github), {}))
     github.script(MERGE, MERGED)
@@ -78,19 +78,19 @@ def outcome(github: FakeGitHub, retry_budget: float = 5.0, method: str = "auto")
 
 
 def refuse(github: FakeGitHub, state: str, reason: str = "Not yet.", **more: Any) -> None:
-    """Have GitHub refuse the merge and name the pull request's state."""
+    """Let GitHub refuse the merge and report the pull request's state."""
     github.script(MERGE, (405, {"message": reason}, {}))
     github.script(PULL, (200, pull(github, mergeable_state=state, **more), {}))
 
 
-def test_merge_asks_for_the_recorded_head_in_two_requests(github: FakeGitHub) -> None:
+def test_merge_sends_the_recorded_head_in_two_requests(github: FakeGitHub) -> None:
     assert merge(github) == "merged"
     assert len(github.requests) == 2
     assert github.sent(MERGE) == [{"merge_method": "squash", "sha": SHA}]
 
 
 @pytest.mark.parametrize("parents", [[], [SHA], [SHA, SHA, SHA]])
-def test_merge_is_changed_when_the_head_is_no_update(
+def test_merge_is_changed_when_the_head_is_not_an_update(
     github: FakeGitHub, parents: list[str]
 ) -> None:
     github.script(PULL, (200, pull(github, head={"sha": "b" * 40}), {}))
@@ -162,7 +162,7 @@ def test_merge_is_tried_again_when_the_base_branch_moved(github: FakeGitHub, sta
     assert merge(github) == "merged"
 
 
-def test_merge_is_found_done_when_its_answer_was_lost(github: FakeGitHub) -> None:
+def test_merge_succeeds_when_its_answer_was_lost(github: FakeGitHub) -> None:
     github.script(MERGE, (405, {"message": "Pull Request is not mergeable"}, {}))
     merged = pull(github, state="closed", merged=True, mergeable=None)
     github.script(PULL, (200, pull(github), {}), (200, merged, {}))
@@ -227,7 +227,7 @@ def test_merge_waits_with_the_reason_when_an_update_is_refused(
 
 
 @pytest.mark.parametrize("kind", ["RATE_LIMIT", "RATE_LIMITED"])
-def test_update_is_put_off_until_githubs_time_when_throttled(github: FakeGitHub, kind: str) -> None:
+def test_update_is_postponed_to_githubs_time_when_throttled(github: FakeGitHub, kind: str) -> None:
     reset = str(int(time.time()) + 900)
     headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset}
     refuse(github, "behind")
@@ -247,7 +247,7 @@ def test_update_is_put_off_until_githubs_time_when_throttled(github: FakeGitHub,
         (502, {"message": "We couldn't respond to your request in time."}, {}),
     ],
 )
-def test_update_is_put_off_when_github_fails(github: FakeGitHub, answer: Answer) -> None:
+def test_update_is_postponed_when_github_fails(github: FakeGitHub, answer: Answer) -> None:
     refuse(github, "behind")
     github.script(UPDATE, answer)
 

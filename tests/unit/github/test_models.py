@@ -1,4 +1,4 @@
-"""What a change may be, and git's names of contents."""
+"""Valid changes, and git's names of contents."""
 
 import pytest
 from slipway.github.models import Change, blob_sha

@@ -1,4 +1,4 @@
-"""What repairs make of GitHub's answers. A real HTTP server plays GitHub."""
+"""Repairs and GitHub's answers, with a real HTTP server as GitHub."""
 
 import base64
 from datetime import UTC, datetime
@@ -34,7 +34,7 @@ PAGE = "https://github.test/acme/services"
 
 @pytest.fixture(autouse=True)
 def empty(github: FakeGitHub) -> None:
-    """No issue is there; one can be made."""
+    """Provide no issue, and accept a new one."""
     github.script("GET /issues", (200, [], {}))
     opened = {"number": 5, "html_url": f"{PAGE}/issues/5", "body": ""}
     github.script("POST /issues", (201, opened, {}))
@@ -48,13 +48,15 @@ def asked(github: FakeGitHub) -> list[str]:
     return [route.replace(REPOSITORY, "", 1) for route in github.routes()]
 
 
-# -- hand over
+# -- escalation
 
 
-def escalate(github: FakeGitHub, body: str = f"ill\n{MARKER}", **more: Any) -> tuple[int, bool]:
+def escalate(
+    github: FakeGitHub, body: str = f"unhealthy\n{MARKER}", **more: Any
+) -> tuple[int, bool]:
     labels = more.pop("labels", ("slipway",))
     over = repairs(github).escalate(
-        title="Service shop is ill", body=body, labels=labels, marker=MARKER, **more
+        title="Service shop is unhealthy", body=body, labels=labels, marker=MARKER, **more
     )
     return over.number, over.created
 
@@ -70,17 +72,21 @@ def issue(number: int, body: str | None, kind: str = "issues") -> dict[str, Any]
 def test_escalation_opens_an_issue_when_there_is_none(github: FakeGitHub) -> None:
     github.script("GET /issues", (200, [issue(1, None), issue(2, "other")], {}))
 
-    assert escalate(github, labels=("slipway", "ill")) == (5, True)
-    assert parse_qs(github.requests[0].query)["labels"] == ["slipway,ill"]
+    assert escalate(github, labels=("slipway", "unhealthy")) == (5, True)
+    assert parse_qs(github.requests[0].query)["labels"] == ["slipway,unhealthy"]
     assert github.sent("POST /issues") == [
-        {"title": "Service shop is ill", "body": f"ill\n{MARKER}", "labels": ["slipway", "ill"]}
+        {
+            "title": "Service shop is unhealthy",
+            "body": f"unhealthy\n{MARKER}",
+            "labels": ["slipway", "unhealthy"],
+        }
     ]
 
 
 def test_repeated_escalation_only_reads_an_equal_issue(
     github: FakeGitHub,
 ) -> None:
-    github.script("GET /issues", (200, [issue(1, f"ill\n{MARKER}")], {}))
+    github.script("GET /issues", (200, [issue(1, f"unhealthy\n{MARKER}")], {}))
 
     assert escalate(github) == (1, False)
     assert asked(github) == ["GET /issues"]
@@ -96,7 +102,7 @@ def test_escalation_updates_an_older_issue_and_comments(
     github.script("POST /issues/1/comments", (201, {"id": 1}, {}))
 
     assert escalate(github, comment="Ill again") == (1, False)
-    assert github.sent("PATCH /issues/1") == [{"body": f"ill\n{MARKER}"}]
+    assert github.sent("PATCH /issues/1") == [{"body": f"unhealthy\n{MARKER}"}]
     assert github.sent("POST /issues/1/comments") == [{"body": "Ill again"}]
 
 
@@ -115,7 +121,7 @@ def test_repeated_escalation_does_not_repeat_its_comment(
 def test_repeated_escalation_adds_nothing_to_an_equal_issue(
     github: FakeGitHub,
 ) -> None:
-    github.script("GET /issues", (200, [issue(1, f"ill\n{MARKER}")], {}))
+    github.script("GET /issues", (200, [issue(1, f"unhealthy\n{MARKER}")], {}))
 
     assert escalate(github, comment="Ill again") == (1, False)
     assert asked(github) == ["GET /issues"]
@@ -129,14 +135,14 @@ def test_escalation_ignores_a_pull_request_with_its_marker(
     assert escalate(github) == (5, True)
 
 
-@pytest.mark.parametrize("more", [{"body": "ill"}, {"labels": ()}])
+@pytest.mark.parametrize("more", [{"body": "unhealthy"}, {"labels": ()}])
 def test_escalation_is_refused_without_its_marker(github: FakeGitHub, more: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="needs its marker"):
         escalate(github, **more)
     assert github.requests == []
 
 
-def test_escalation_error_says_that_issues_are_disabled(
+def test_escalation_error_names_disabled_issues(
     github: FakeGitHub,
 ) -> None:
     github.script("GET /issues", (410, {"message": "Issues are disabled for this repo"}, {}))
@@ -168,7 +174,7 @@ def contents(text: str) -> Answer:
 
 
 def script_history(github: FakeGitHub, *parents_of_merge: str) -> None:
-    """A merged pull request of which `NEWEST` is the last commit that touched the service."""
+    """Provide a merged pull request whose `NEWEST` commit last changed the service."""
     pull = {
         "number": 12,
         "html_url": f"{PAGE}/pull/12",
@@ -234,7 +240,7 @@ def test_last_change_is_retryable_when_github_stays_down(github: FakeGitHub, rou
         repairs(github, retry_budget=0.2).last_change(SHOP)
 
 
-# -- roll back, without GitHub
+# -- rollback, without GitHub
 
 
 def folder(**texts: str) -> Snapshot:
@@ -316,13 +322,13 @@ def last_change(**fields: Any) -> LastChange:
 
 
 def test_rollback_is_a_change_that_undoes_the_last_one() -> None:
-    change = roll_back(last_change(), remediation_id=ID, why="It is ill.")
+    change = roll_back(last_change(), remediation_id=ID, why="It is unhealthy.")
 
     assert change.branch == f"slipway/roll_back/{ID}" == roll_back_branch(ID)
     assert change.title == "Roll back Service 'shop': undo #12"
     assert change.files == {"apps/shop/common_values.json": "{}"}
     assert f"[#12]({PAGE}/pull/12)" in change.body
-    assert change.body.startswith("It is ill.")
+    assert change.body.startswith("It is unhealthy.")
 
 
 def test_rollback_names_the_commit_without_a_pull_request() -> None:

@@ -1,4 +1,4 @@
-"""What the services repository makes of GitHub's refusals. A real HTTP server plays GitHub."""
+"""The services repository and GitHub's refusals, with a real HTTP server as GitHub."""
 
 import time
 from collections.abc import Callable
@@ -85,7 +85,7 @@ def test_proposal_sends_base_files_and_reviewers(github: FakeGitHub) -> None:
     }
 
 
-def test_proposal_is_only_looked_at_when_its_labels_are_there(github: FakeGitHub) -> None:
+def test_proposal_is_only_read_when_its_labels_exist(github: FakeGitHub) -> None:
     github.script(LOOK, seen(LABELLED))
 
     repository(github).propose(CHANGE, head=SHA, admit=lambda: pytest.fail("was admitted before"))
@@ -93,7 +93,7 @@ def test_proposal_is_only_looked_at_when_its_labels_are_there(github: FakeGitHub
     assert github.operations() == ["Look"]
 
 
-def test_labels_are_set_after_a_crash_before_them(github: FakeGitHub) -> None:
+def test_labels_are_set_after_an_earlier_crash(github: FakeGitHub) -> None:
     github.script(LOOK, seen(NODE))
 
     repository(github).propose(CHANGE)
@@ -126,7 +126,7 @@ def test_finished_pull_request_is_left_alone(
 def test_proposal_is_on_hold_when_the_branch_is_taken(
     github: FakeGitHub, answer: str, body: dict[str, Any], there: str
 ) -> None:
-    # The branch is not on the base branch, what is below it is.
+    # The branch is not on the base branch, but its parent commit is.
     below: Answer = (200, {"status": "ahead" if there == "branch" else "behind"}, {})
     github.script(f"GET /compare/main...{SHA}", below, (200, {"status": "behind"}, {}))
     github.script(answer, *([below] if "compare" in answer else []), (200, body, {}))
@@ -140,7 +140,7 @@ def test_proposal_is_on_hold_when_the_branch_is_taken(
     assert github.operations() == ["Look"]
 
 
-def test_branch_that_holds_the_change_is_gone_on_with(github: FakeGitHub) -> None:
+def test_branch_with_the_change_is_continued(github: FakeGitHub) -> None:
     below: Answer = (200, {"status": "behind"}, {})
     github.script(f"GET /compare/main...{SHA}", (200, {"status": "ahead"}, {}), below)
     github.script(LOOK, seen(branch=SHA))
@@ -151,7 +151,7 @@ def test_branch_that_holds_the_change_is_gone_on_with(github: FakeGitHub) -> Non
     assert [sent.keys() for sent in github.variables("Propose")] == [{"pull"}]
 
 
-def test_branch_without_the_commit_is_gone_on_with(github: FakeGitHub) -> None:
+def test_branch_without_the_commit_is_continued(github: FakeGitHub) -> None:
     github.script(LOOK, seen(branch="c" * 40))
 
     assert repository(github).propose(CHANGE).number == 7
@@ -169,8 +169,8 @@ def test_foreign_pull_request_is_not_adopted(github: FakeGitHub, foreign: dict[s
         repository(github).propose(CHANGE)
 
 
-def test_recorded_pull_request_is_gone_on_with(github: FakeGitHub) -> None:
-    # Slipway's credentials are another user's by now.
+def test_recorded_pull_request_is_continued(github: FakeGitHub) -> None:
+    # Slipway's credentials now belong to another user.
     github.script(LOOK, seen({**LABELLED, "viewerDidAuthor": False}))
 
     assert repository(github).propose(CHANGE, number=7, head=SHA).number == 7
@@ -191,8 +191,8 @@ def test_foreign_pull_request_is_not_found(github: FakeGitHub, foreign: dict[str
     assert repository(github).find(BRANCH) is None
 
 
-def test_pull_request_of_anothers_commit_is_closed(github: FakeGitHub) -> None:
-    # GraphQL goes on after a failed field: the branch was made between query and mutations.
+def test_pull_request_with_a_foreign_commit_is_closed(github: FakeGitHub) -> None:
+    # GraphQL continues after a failed field: the branch appeared between query and mutations.
     theirs = {**NODE, "headRefOid": OTHER}
     made = {"createRef": None, "createCommitOnBranch": None}
     github.script(
@@ -207,7 +207,7 @@ def test_pull_request_of_anothers_commit_is_closed(github: FakeGitHub) -> None:
     assert github.variables("Close") == [{"close": {"pullRequestId": "PR_7"}}]
 
 
-def test_commit_is_sent_alone_when_the_branch_is_not_known_yet(github: FakeGitHub) -> None:
+def test_commit_is_sent_alone_when_the_branch_is_unknown(github: FakeGitHub) -> None:
     unknown = refused("No ref found.", "createCommitOnBranch", kind="NOT_FOUND")
     none = refused("No commits between main and x", "createPullRequest")
     made = {"createCommitOnBranch": None, "createPullRequest": None}
@@ -253,7 +253,7 @@ def test_file_of_another_mode_is_refused(github: FakeGitHub, mode: int) -> None:
     assert github.operations() == ["Look"]
 
 
-def test_reviewers_that_cannot_be_asked_are_noted(github: FakeGitHub) -> None:
+def test_reviewers_that_cannot_be_requested_are_noted(github: FakeGitHub) -> None:
     forbidden = refused("Not accessible.", "organization", "team0", kind="FORBIDDEN")
     github.script(LOOK, seen(errors=[forbidden], organization={"team0": None}))
     why = refused("Not by the pull request's author.", "reviewer0")
@@ -267,7 +267,7 @@ def test_reviewers_that_cannot_be_asked_are_noted(github: FakeGitHub) -> None:
     )
 
 
-def test_labels_that_do_not_exist_are_made(github: FakeGitHub) -> None:
+def test_missing_labels_are_created(github: FakeGitHub) -> None:
     github.script(LOOK, seen(label0=None))
 
     repository(github).propose(CHANGE)
@@ -275,7 +275,7 @@ def test_labels_that_do_not_exist_are_made(github: FakeGitHub) -> None:
     assert github.sent("POST /issues/7/labels") == [{"labels": ["slipway"]}]
 
 
-def test_refusal_of_the_labels_is_an_error(github: FakeGitHub) -> None:
+def test_refused_labels_are_an_error(github: FakeGitHub) -> None:
     why = refused("Resource not accessible by integration", "addLabelsToLabelable")
     github.script(DECORATE, data([why], addLabelsToLabelable=None))
 
@@ -283,7 +283,7 @@ def test_refusal_of_the_labels_is_an_error(github: FakeGitHub) -> None:
         repository(github).propose(CHANGE)
 
 
-def test_refusal_of_a_mutation_is_quoted(github: FakeGitHub) -> None:
+def test_refused_mutation_is_quoted(github: FakeGitHub) -> None:
     why = refused("No commits between main and x", "createPullRequest")
     github.script(PROPOSE, proposed([why], createPullRequest=None))
 
@@ -291,7 +291,7 @@ def test_refusal_of_a_mutation_is_quoted(github: FakeGitHub) -> None:
         repository(github).propose(CHANGE)
 
 
-def test_refusal_of_the_commit_is_quoted(github: FakeGitHub) -> None:
+def test_refused_commit_is_quoted(github: FakeGitHub) -> None:
     why = refused("Must not contain a malformed path", "createCommitOnBranch")
     github.script(PROPOSE, proposed([why], createCommitOnBranch=None, createPullRequest=None))
 
@@ -299,7 +299,7 @@ def test_refusal_of_the_commit_is_quoted(github: FakeGitHub) -> None:
         repository(github).propose(CHANGE)
 
 
-def test_server_without_a_mutation_is_named(github: FakeGitHub) -> None:
+def test_unsupported_mutation_is_named(github: FakeGitHub) -> None:
     message = "Field 'createCommitOnBranch' doesn't exist on type 'Mutation'"
     github.script(PROPOSE, (200, {"errors": [{"message": message}]}, {}))
 
@@ -307,7 +307,7 @@ def test_server_without_a_mutation_is_named(github: FakeGitHub) -> None:
         repository(github).propose(CHANGE)
 
 
-def test_repository_that_is_not_there_is_an_error(github: FakeGitHub) -> None:
+def test_missing_repository_is_an_error(github: FakeGitHub) -> None:
     why = refused("Could not resolve to a Repository", "repository", kind="NOT_FOUND")
     github.script(LOOK, data([why], repository=None, user0=None))
 
@@ -316,10 +316,10 @@ def test_repository_that_is_not_there_is_an_error(github: FakeGitHub) -> None:
 
 
 @pytest.mark.parametrize("field", ["createRef", "createCommitOnBranch", "createPullRequest"])
-def test_refusal_of_one_field_is_quoted(github: FakeGitHub, field: str) -> None:
+def test_refused_field_is_quoted(github: FakeGitHub, field: str) -> None:
     why = refused("Resource not accessible by integration", field, kind="FORBIDDEN")
     fields = ("createRef", "createCommitOnBranch", "createPullRequest")
-    # What needs the failed field fails as well.
+    # Fields that depend on the failed field fail as well.
     failed = dict.fromkeys(fields[fields.index(field) :])
     github.script(PROPOSE, proposed([why], **failed))
 
@@ -329,7 +329,7 @@ def test_refusal_of_one_field_is_quoted(github: FakeGitHub, field: str) -> None:
     assert "Decorate" not in github.operations()
 
 
-def test_pull_request_that_github_does_not_show_is_left_out(github: FakeGitHub) -> None:
+def test_hidden_pull_request_is_omitted(github: FakeGitHub) -> None:
     github.script(LOOK, seen(None, LABELLED, None))
 
     assert repository(github).propose(CHANGE).number == 7
@@ -338,14 +338,14 @@ def test_pull_request_that_github_does_not_show_is_left_out(github: FakeGitHub) 
 
 
 @pytest.mark.parametrize("where", ["base", "pullRequests"])
-def test_null_that_github_never_gives_is_an_error(github: FakeGitHub, where: str) -> None:
+def test_unexpected_null_is_an_error(github: FakeGitHub, where: str) -> None:
     github.script(LOOK, seen(**{where: None}))
 
     with pytest.raises(GitHubError, match="has an unexpected form"):
         repository(github).propose(CHANGE)
 
 
-def test_folder_of_100000_files_takes_the_change(github: FakeGitHub) -> None:
+def test_folder_of_100000_files_accepts_a_change(github: FakeGitHub) -> None:
     entries = [{"name": f"f{number}", "mode": 0o100755} for number in range(100_000)]
     entries.append({"name": "portData.json", "mode": 0o100644})
     github.script(LOOK, seen(folder0={"oid": SHA, "entries": entries}))
@@ -353,7 +353,7 @@ def test_folder_of_100000_files_takes_the_change(github: FakeGitHub) -> None:
     assert repository(github).propose(replace(CHANGE, creates=False)).number == 7
 
 
-# -- failures that pass
+# -- transient failures
 
 
 TWICE = {("Propose", "Propose"), ("Decorate", "Decorate")}
@@ -366,20 +366,20 @@ LIMITED: Answer = (
 
 @pytest.mark.parametrize("operation", [LOOK, PROPOSE, DECORATE])
 @pytest.mark.parametrize("failure", [(0, {}, {}), (429, {}, {}), (502, {}, {}), LIMITED])
-def test_proposal_begins_with_the_query_again(
-    github: FakeGitHub, operation: str, failure: Answer
-) -> None:
+def test_proposal_repeats_its_query(github: FakeGitHub, operation: str, failure: Answer) -> None:
     good = github.answers[operation][0]
     github.script(operation, failure, good)
 
     assert repository(github).propose(CHANGE).number == 7
 
-    # What changes something is never sent twice without a look in between.
+    # A mutation is never sent twice without a query in between.
     assert not TWICE & set(pairwise(github.operations()))
 
 
 @pytest.mark.parametrize("status", [0, 502])
-def test_lost_answer_to_the_mutations_is_found_done(github: FakeGitHub, status: int) -> None:
+def test_proposal_succeeds_when_the_mutation_answer_is_lost(
+    github: FakeGitHub, status: int
+) -> None:
     github.script(LOOK, seen(), seen(LABELLED))
     github.script(PROPOSE, (status, {}, {}))
 
@@ -440,7 +440,7 @@ def test_rate_limit_beyond_the_retry_budget_returns_a_retry_time(
     github: FakeGitHub, status: int, message: str, headers: dict[str, str]
 ) -> None:
     if "X-RateLimit-Reset" in headers:
-        # Only now: the tests before this one took their time.
+        # Computed here, because earlier tests take time.
         headers = {**headers, "X-RateLimit-Reset": str(int(time.time()) + 900)}
     github.script(PROPOSE, (status, {"message": message}, headers))
 
@@ -455,6 +455,8 @@ def test_rate_limit_beyond_the_retry_budget_returns_a_retry_time(
 @pytest.mark.parametrize(
     "bug", [lambda: len(cast("Any", 5)), lambda: dict[str, int]()["x"], lambda: int("x")]
 )
-def test_own_bug_is_not_reported_as_githubs(github: FakeGitHub, bug: Callable[[], Any]) -> None:
+def test_own_bug_is_not_reported_as_a_github_error(
+    github: FakeGitHub, bug: Callable[[], Any]
+) -> None:
     with pytest.raises((TypeError, LookupError, ValueError)):
         repository(github).using("do it", lambda _repository, _branch: bug())

@@ -1,4 +1,4 @@
-"""What is taken for credentials of GitHub, and how a wrong field is named."""
+"""Accepted credentials of GitHub, and how an error names a wrong field."""
 
 import base64
 from collections.abc import Callable
@@ -52,7 +52,7 @@ def app(key: str, **fields: object) -> GitHubCredentials:
         "space",
     ],
 )
-def test_app_key_is_read_however_it_is_written(key: str, written: Callable[[str], str]) -> None:
+def test_app_key_is_read_in_every_format(key: str, written: Callable[[str], str]) -> None:
     found = app_of(app(written(key)))
 
     assert found is not None

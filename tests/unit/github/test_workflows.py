@@ -1,4 +1,4 @@
-"""What workflows make of GitHub's answers. A real HTTP server plays GitHub."""
+"""Workflows and GitHub's answers, with a real HTTP server as GitHub."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -26,7 +26,7 @@ PAGE = "https://github.test/acme/services"
 
 @pytest.fixture(autouse=True)
 def empty(github: FakeGitHub) -> None:
-    """No run is there; one can be made."""
+    """Provide no run, and accept a new one."""
     github.script(RUNS, (200, {"total_count": 0, "workflow_runs": []}, {}))
     github.script(DISPATCH, (204, b"", {}))
 
@@ -61,14 +61,14 @@ def test_dispatch_starts_the_workflow_of_the_base_branch(github: FakeGitHub) -> 
     assert github.sent(DISPATCH) == [{"ref": "main", "inputs": INPUTS, "return_run_details": True}]
 
 
-def test_dispatch_returns_the_run_where_github_says_it(github: FakeGitHub) -> None:
+def test_dispatch_returns_the_run_when_github_names_it(github: FakeGitHub) -> None:
     details = {"workflow_run_id": 9, "run_url": f"{PAGE}/9", "html_url": f"{PAGE}/9"}
     github.script(DISPATCH, (200, details, {}))
 
     assert workflows(github).dispatch(FILE, INPUTS) == 9
 
 
-def test_dispatch_leaves_out_an_option_that_github_does_not_know(github: FakeGitHub) -> None:
+def test_dispatch_omits_an_option_unknown_to_github(github: FakeGitHub) -> None:
     refusal = {"message": '"return_run_details" is not a permitted key.'}
     github.script(DISPATCH, (422, refusal, {}), (204, b"", {}))
 
@@ -76,7 +76,7 @@ def test_dispatch_leaves_out_an_option_that_github_does_not_know(github: FakeGit
     assert github.sent(DISPATCH)[-1] == {"ref": "main", "inputs": INPUTS}
 
 
-def test_run_is_found_among_others_by_its_mark(github: FakeGitHub) -> None:
+def test_run_is_found_by_its_marker(github: FakeGitHub) -> None:
     others = [run("Restart shop (0a1b-1)"), run("x")]
     github.script(RUNS, listed(*others, run(status="in_progress")))
 
@@ -116,11 +116,11 @@ def test_state_of_a_run_is_one_of_four(
     assert (found.state, found.conclusion) == (state, conclusion)
 
 
-def test_no_run_is_found_when_there_is_none(github: FakeGitHub) -> None:
+def test_missing_run_is_not_found(github: FakeGitHub) -> None:
     assert workflows(github).find(FILE, ID, since=SINCE) is None
 
 
-def test_missing_workflow_is_said_with_its_cure(github: FakeGitHub) -> None:
+def test_missing_workflow_error_names_the_fix(github: FakeGitHub) -> None:
     github.script(RUNS, (404, {"message": "Not Found"}, {}))
 
     with pytest.raises(
@@ -140,7 +140,7 @@ def test_refused_dispatch_is_not_repeated(github: FakeGitHub, status: int) -> No
 
 
 @pytest.mark.parametrize("status", [NO_ANSWER, 429, 503])
-def test_failure_that_stays_is_for_later(github: FakeGitHub, status: int) -> None:
+def test_persistent_failure_is_retried_later(github: FakeGitHub, status: int) -> None:
     github.script(RUNS, (status, {"message": "down"}, {}))
 
     with pytest.raises(GitHubUnavailable):

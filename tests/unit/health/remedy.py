@@ -1,4 +1,4 @@
-"""A service that is looked after: moto's AWS, stand-ins for Port, GitHub, people and the clock."""
+"""A monitored service: moto's AWS, and stand-ins for Port, GitHub, people and the clock."""
 
 import base64
 import json
@@ -33,34 +33,34 @@ Answer = dict[str, Any]
 
 
 def policy(**changes: Any) -> bytes:
-    """A quick policy that restarts, unless said otherwise, as a document."""
+    """Make a policy document with short times that restarts by default."""
     known: dict[str, Any] = {"strategies": [{"kind": "restart", "wait_seconds": 5}]}
     return make_policy(**(known | changes)).model_dump_json().encode()
 
 
 def port_data(**changes: str) -> str:
-    """The service's reviewed `portData.json`."""
+    """Return the service's reviewed `portData.json`."""
     said = {"identifier": SERVICE, "blueprint": "service", "environment": "Test"}
     return json.dumps(said | changes)
 
 
 def remedy_repository() -> FakeRepository:
-    """The services repository with the files of the service."""
+    """Make the services repository with the files of the service."""
     repository = FakeRepository(service=SERVICE)
     repository.folder = {"portData.json": port_data(), "common_values.json": '{"replicas": 2}'}
     return repository
 
 
 class World:
-    """The service, those who change it, and the executions that look after it.
+    """The service, other writers, and the remediation executions.
 
     Attributes:
         now: the time.
-        look: what a probe finds.
-        probed: what was probed.
-        decide: what people answer who are asked for approval.
-        asked: what they were asked.
-        partition: where changes are published: by automations, unless a test says otherwise.
+        look: the finding of a probe.
+        probed: the probed URLs and settings.
+        decide: the answer of people to a request for approval.
+        asked: the requests for approval.
+        partition: where changes are published, by default those of automations.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,32 +99,32 @@ class World:
         )
         self._queue = queue
 
-    # -- what others do
+    # -- actions of others
 
     def set_policy(self, **changes: Any) -> None:
-        """Store a policy that restarts, unless said otherwise."""
+        """Store a policy that restarts by default."""
         boto3.client("s3").put_object(
             Bucket="records", Key="policy/remediation.json", Body=policy(**changes)
         )
 
     def change(self, **properties: Any) -> dict[str, Any]:
-        """Somebody changes the entity; the value of the record that says so."""
+        """Change the entity as another writer; return the value of the record about it."""
         before = dict(self.port.entities[SERVICE])
         self.port.entities[SERVICE].update(properties)
         self.port.updated[SERVICE] = self.now
         return changed(before, self.port.entities[SERVICE], self.now)
 
     def deliver(self, *values: Any) -> dict[str, Any]:
-        """Give records to the watch, as one batch."""
+        """Deliver records to the health checker as one batch."""
         return self.read(self.event(*values))
 
     @staticmethod
     def read(event: dict[str, Any]) -> dict[str, Any]:
-        """Give an event to the watch; the same one twice is a redelivery."""
+        """Give an event to the health checker; the same event again is a redelivery."""
         return ChangeConsumer(load(SubscriptionsConfig)).handle(event)
 
     def event(self, *values: Any) -> dict[str, Any]:
-        """An event of the event source mapping: bytes as they are, anything else as JSON."""
+        """Make an event of the event source mapping: bytes unchanged, anything else as JSON."""
         records = []
         by_automation = self.partition == AUTOMATIONS
         for given in values:
@@ -144,12 +144,12 @@ class World:
         return {"eventSource": "SelfManagedKafka", "records": {self.partition: records}}
 
     def become_unhealthy(self, status: str = "Degraded") -> "Machine":
-        """The service is said to be ill; the execution that looks after it."""
+        """Report the service as unhealthy; return the execution that starts."""
         self.deliver(self.change(health_status=status))
         return self.machine()
 
     def decision(self, *, granted: bool) -> dict[str, Any]:
-        """What people decided just now."""
+        """Return a decision that people made just now."""
         shown = self.row.state.shown or ()
         return {
             "granted": granted,
@@ -158,10 +158,10 @@ class World:
             "change_hash": repair_hash(KEY, self.row.owner, shown),
         }
 
-    # -- what came of it
+    # -- results
 
     def machine(self) -> "Machine":
-        """The execution that is at work."""
+        """Return the running execution."""
         return Machine(self, self.row.execution or "")
 
     @property
@@ -184,18 +184,18 @@ class World:
         return item["Item"]["owner"]["S"] if "Item" in item else None
 
     def alerts(self) -> list[str]:
-        """What people were told since this was last asked."""
-        told: list[str] = []
+        """Return the alerts since the last call."""
+        texts: list[str] = []
         while True:
             answer = boto3.client("sqs").receive_message(
                 QueueUrl=self._queue, MaxNumberOfMessages=10, VisibilityTimeout=60
             )
             if not answer.get("Messages"):
-                return told
-            told += [message["Body"] for message in answer["Messages"]]
+                return texts
+            texts += [message["Body"] for message in answer["Messages"]]
 
     def steps(self) -> RemediationSteps:
-        """The steps, made anew as for each invocation."""
+        """Make the steps, as each invocation does."""
         port: Any = self.port
         github: Any = self.github
         alerts = Alerts(self.config.alerts_topic_arn, None)
@@ -203,12 +203,12 @@ class World:
 
 
 class Machine:
-    """An execution of the remediation machine, one state after the other.
+    """An execution of the remediation machine, state by state.
 
     Attributes:
-        next: the state that comes next.
-        answer: of the step before it.
-        decisions: what was answered, in order.
+        next: the next state.
+        answer: the answer of the previous step.
+        decisions: the answers of the function, in order.
     """
 
     def __init__(self, world: World, execution: str, service: str = KEY) -> None:
@@ -220,7 +220,7 @@ class Machine:
         self.path: list[str] = []
 
     def take(self, step: str, **event: Any) -> Answer:
-        """Take a step of the function."""
+        """Run a step of the function."""
         payload = {
             "schema_version": 1,
             "step": step,
@@ -231,10 +231,10 @@ class Machine:
         return dict(json.loads(json.dumps(answer)))
 
     def advance(self, *, crash: bool = False) -> str:
-        """Enter the next state; `crash`: it did its work, but the answer was lost.
+        """Enter the next state; with `crash` it does its work, but its answer is lost.
 
         Returns:
-            What comes then.
+            The state after it.
         """
         world, answer = self._world, self.answer
         match self.next:
@@ -264,7 +264,7 @@ class Machine:
         return self.next
 
     def until(self, *states: str, most: int = 400) -> "Machine":
-        """Go on until one of these states comes next."""
+        """Run until one of these states is next."""
         for _ in range(most):
             if self.next in states:
                 return self
@@ -272,12 +272,12 @@ class Machine:
         raise AssertionError(f"none of {states} within {most} states: {self.path[-9:]}")
 
     def run(self) -> "Machine":
-        """Go on to the end."""
+        """Run to the end."""
         return self.until("Done")
 
 
 def with_own_run(value: Any, number: int) -> Any:
-    """A change as an automation publishes it, by a run of its own."""
+    """Make a change that an automation publishes by a run of its own."""
     match value:
         case {"resourceType": "entity", "context": dict(context)}:
             return {**value, "context": {**context, "automationRunId": own_run(number)}}
@@ -285,7 +285,7 @@ def with_own_run(value: Any, number: int) -> Any:
 
 
 def own_run(number: int) -> str:
-    """The automation's run for the record at an offset."""
+    """Return the automation's run for the record at an offset."""
     return f"r_{number:016}"
 
 
@@ -296,7 +296,7 @@ def changed(
     blueprint: str = "service",
     entity: str = SERVICE,
 ) -> dict[str, Any]:
-    """The value of a record on the change log."""
+    """Make the value of a record on the change log."""
 
     def side(properties: dict[str, Any] | None) -> dict[str, Any] | None:
         if properties is None:
@@ -321,7 +321,7 @@ def changed(
 
 
 def executions(machine: str = MACHINE) -> dict[str, Any]:
-    """The executions of a state machine: name → input."""
+    """Return the executions of a state machine: name → input."""
     states = boto3.client("stepfunctions")
     found = states.list_executions(stateMachineArn=machine)["executions"]
     return {
@@ -336,6 +336,6 @@ def seconds(number: float) -> timedelta:
     return timedelta(seconds=number)
 
 
-def ill_until_restarted(world: World) -> Callable[[], Finding]:
-    """Ill until a restart was asked for."""
+def unhealthy_until_restarted(world: World) -> Callable[[], Finding]:
+    """Make a service that is unhealthy until a restart was requested."""
     return lambda: HEALTHY if world.github.restarted else UNHEALTHY

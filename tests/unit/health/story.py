@@ -1,4 +1,4 @@
-"""A remediation as the state machine would drive it, on a clock of its own."""
+"""Drive a remediation as the state machine would, on a clock of its own."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -37,7 +37,7 @@ Do = Callable[["Story", Repair], Outcome | State]
 
 
 def make_state(**changes: Any) -> State:
-    """A Degraded service in Test."""
+    """Make a Degraded service in Test."""
     known: dict[str, Any] = {
         "service": "my-service",
         "environment": "Test",
@@ -52,7 +52,7 @@ def make_state(**changes: Any) -> State:
 
 
 def make_policy(**changes: Any) -> Policy:
-    """A quick policy."""
+    """Make a policy with short times."""
     known: dict[str, Any] = {
         "schema_version": 1,
         "trusted_urls": ["https://*.test/"],
@@ -69,8 +69,8 @@ class Story:
         steps: every step, in order.
         repairs: when a repair began, and which.
         decide: answers a request for approval.
-        do: carries a repair out: its outcome, or the state with a lock that somebody else holds.
-        files: what the service's files say when they are read again.
+        do: carries a repair out: returns its outcome, or the state when another owner has the lock.
+        files: the content of the service's files when they are read again.
     """
 
     def __init__(self, state: State, policy: Policy, *, look: Look, do: Do | None = None) -> None:
@@ -85,9 +85,9 @@ class Story:
         self.files = state.reviewed
 
     def run(self, most: int = 500) -> LastStep:
-        """Take step after step, at most so many."""
+        """Take step after step, up to a maximum."""
         for _ in range(most):
-            # As stored by the machine and read again.
+            # The state machine stores the state as JSON.
             self.state = State.model_validate_json(self.state.model_dump_json())
             step = next_step(self.state, self.policy, self.now)
             self.steps.append(step)
@@ -97,7 +97,7 @@ class Story:
                     found = self._look(self).model_copy(update={"url": url})
                     self.state = self.state.observed(found, self.now)
                 case Wait(until=until):
-                    assert until > self.now, "waits for what is over"
+                    assert until > self.now, "waits for a time in the past"
                     self.now = until
                 case CoolDown(until=until):
                     assert until > self.now
@@ -128,10 +128,10 @@ class Story:
 
     @property
     def kinds(self) -> list[str]:
-        """The strategies that were carried out, in order."""
+        """Return the strategies that were carried out, in order."""
         return [repair.step for _, repair in self.repairs]
 
 
-def ill_until(kind: str) -> Look:
-    """Ill until this strategy was carried out."""
+def unhealthy_until(kind: str) -> Look:
+    """Make a service that is unhealthy until this strategy was carried out."""
     return lambda story: HEALTHY if kind in story.kinds else UNHEALTHY

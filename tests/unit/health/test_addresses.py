@@ -89,7 +89,7 @@ def test_metadata_addresses_stay_refused_when_all_are_allowed(address: str) -> N
     assert forbidden([address], limits)
 
 
-def test_the_client_of_a_teredo_address_is_what_is_reached() -> None:
+def test_teredo_address_is_unwrapped_to_its_client() -> None:
     assert unwrap(ip_address("2001:0:0:0:0:0:80ff:fffe")) == ip_address("127.0.0.1")
 
 
@@ -106,6 +106,6 @@ def test_the_client_of_a_teredo_address_is_what_is_reached() -> None:
         {"retries": 3},
     ],
 )
-def test_probe_limits_refuse_values_that_limit_nothing(wrong: dict[str, object]) -> None:
+def test_probe_limits_refuse_ineffective_values(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         ProbeLimits.model_validate(wrong)

@@ -20,14 +20,14 @@ REASON = "No repair is left to try."
 
 @pytest.fixture
 def queue(aws: None) -> str:
-    """A queue that gets the alerts, with their subjects."""
+    """Make a queue that receives the alerts, with their subjects."""
     url = boto3.client("sqs").create_queue(QueueName="people")["QueueUrl"]
     arn = "arn:aws:sqs:eu-west-1:123456789012:people"
     boto3.client("sns").subscribe(TopicArn=TOPIC, Protocol="sqs", Endpoint=arn)
     return str(url)
 
 
-def told(queue: str) -> list[str]:
+def received(queue: str) -> list[str]:
     answer = boto3.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
     return [message["Body"] for message in answer.get("Messages", [])]
 
@@ -47,7 +47,7 @@ def test_alert_email_has_a_valid_subject_and_its_text(
 ) -> None:
     Alerts(TOPIC, None).send(alert_title(make_state(service=service)), REASON, LINES, URL)
 
-    (body,) = told(queue)
+    (body,) = received(queue)
     assert f'"Subject": "{subject}"' in body
     assert REASON in body
     assert LINES[0] in body
@@ -73,7 +73,7 @@ def test_alert_email_is_sent_when_the_webhook_is_unreadable(
 
     Alerts(TOPIC, webhook).send(alert_title(make_state()), REASON, LINES, URL)
 
-    assert len(told(queue)) == 1
+    assert len(received(queue)) == 1
 
 
 @pytest.mark.parametrize(("status", "taken"), [(200, True), (404, False), (NO_ANSWER, False)])
@@ -100,11 +100,11 @@ def test_slack_post_returns_false_when_the_redirect_is_invalid() -> None:
 
         assert post(f"{slack.url}/hook", {"text": "t"}) is False
 
-    gc.collect()  # So that the socket is this test's.
+    gc.collect()  # This closes the socket within the test.
 
 
 def test_slack_message_escapes_mentions_and_links() -> None:
-    message = slack_message("a <!channel> is ill", "<!here> & <https://evil.test|click>", URL)
+    message = slack_message("a <!channel> is unhealthy", "<!here> & <https://evil.test|click>", URL)
 
     text = message["blocks"][1]["text"]["text"]
     assert text == f"&lt;!here&gt; &amp; &lt;https://evil.test|click&gt;\n<{URL}|Details>"

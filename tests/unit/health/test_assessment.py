@@ -32,7 +32,7 @@ def findings(row: str) -> list[Finding]:
         ("uuuuuww", "Undecided"),
     ],
 )
-def test_a_row_that_is_long_enough_decides(row: str, verdict: Assessment) -> None:
+def test_verdict_follows_from_the_window_of_findings(row: str, verdict: Assessment) -> None:
     assert assess(findings(row), WINDOW) == verdict
 
 

@@ -1,4 +1,4 @@
-"""The runs of the automations that publish changes: ended afterwards, as a best effort."""
+"""The automations' runs that publish changes are ended afterwards, as a best effort."""
 
 import json
 from datetime import timedelta
@@ -55,7 +55,7 @@ def test_run_stays_open_when_its_change_starts_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_arguments: Any) -> None:
-        raise RuntimeError("not today")
+        raise RuntimeError("unavailable")
 
     with monkeypatch.context() as patched:
         patched.setattr(admission, "start_execution", fail)
@@ -136,14 +136,14 @@ def test_no_more_runs_are_ended_when_port_throttles(world: World) -> None:
     assert len(asked) <= 8
 
 
-def test_no_runs_are_ended_when_the_time_is_over(world: World) -> None:
+def test_no_runs_are_ended_when_time_is_up(world: World) -> None:
     port: Any = world.port
 
     assert end_runs([own_run(1)], OWN, port, -1) == 0
     assert world.port.ends == {}
 
 
-def test_run_that_has_ended_is_not_written(world: World) -> None:
+def test_ended_run_is_not_written(world: World) -> None:
     world.port.ends = {own_run(1): ("SUCCESS", "")}
     port: Any = world.port
 

@@ -1,4 +1,4 @@
-"""A probe of a service beside one of a canary address, each a real server on this machine."""
+"""Probes of a service and of a canary address, each a real local server."""
 
 from collections.abc import Iterator
 
@@ -27,7 +27,7 @@ def canary() -> Iterator[Server]:
 
 
 def found(url: str, canary: str | None, *ports: int) -> tuple[str, str]:
-    """State and kind of the finding."""
+    """Return state and kind of the finding."""
     limits = ProbeLimits.model_validate(
         {
             "allowed_cidrs": ANYWHERE,
@@ -58,15 +58,15 @@ def test_service_is_unknown_when_the_canary_is_not_reached(url: str) -> None:
     assert found(url, "http://gone.test/", 80, 1) == ("unknown", "own_network")
 
 
-def test_service_is_unknown_when_the_canary_may_not_be_asked() -> None:
+def test_service_is_unknown_when_the_canary_is_forbidden() -> None:
     assert found("http://gone.test/", "http://127.0.0.1:2/", 80) == ("unknown", "own_network")
 
 
-def test_failure_is_the_services_when_there_is_no_canary() -> None:
+def test_failure_makes_the_service_unhealthy_without_a_canary() -> None:
     assert found("http://gone.test/", None, 80) == ("unhealthy", "dns")
 
 
-def test_canary_is_not_asked_when_the_service_answers(service: Server, canary: Server) -> None:
+def test_canary_is_not_probed_when_the_service_answers(service: Server, canary: Server) -> None:
     url = f"http://service.test:{service.port}/"
 
     state = found(url, f"http://canary.test:{canary.port}/", service.port, canary.port)

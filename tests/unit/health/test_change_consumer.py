@@ -45,7 +45,7 @@ def world(world: World, request: pytest.FixtureRequest) -> World:
 
 
 def degraded(second: float = 0, service: str = SERVICE, **properties: Any) -> dict[str, Any]:
-    """A service becomes Degraded, so many seconds after the beginning."""
+    """Make a record of a service that becomes Degraded, a number of seconds after the start."""
     after = {"health_status": "Degraded", "environment": "Test", **properties}
     at = BEGIN + timedelta(seconds=second)
     return changed({"health_status": "Healthy"}, after, at, entity=service)
@@ -62,7 +62,7 @@ def subscribe(monkeypatch: pytest.MonkeyPatch, *entries: dict[str, Any]) -> None
 
 
 def skipped(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """The reasons of the metrics that were written."""
+    """Return the reasons of the emitted metrics."""
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     return [line["reason"] for line in lines if "ChangeSkipped" in line]
 
@@ -134,7 +134,7 @@ def test_redelivered_change_leaves_an_ended_remediation_ended(
     assert world.row.execution is None
 
 
-def test_low_offset_starts_a_look_when_its_topic_was_remade(world: World) -> None:
+def test_low_offset_starts_a_check_when_its_topic_was_recreated(world: World) -> None:
     world.offset = 1000
     world.become_unhealthy().run()
     world.offset = 0
@@ -172,7 +172,7 @@ def test_redelivery_starts_no_second_execution_after_a_crash(
     assert world.row.started
 
 
-def test_records_out_of_order_start_one_look(world: World) -> None:
+def test_unordered_records_start_one_remediation(world: World) -> None:
     world.deliver(degraded(3), degraded(1), degraded(3))
     world.deliver(degraded(2))
 
@@ -240,12 +240,12 @@ def test_irrelevant_records_are_skipped_and_counted(
 
 
 def poisoned_batch(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any] | None]:
-    """Changes of ten services; nothing can be started for one, which changes twice."""
+    """Make changes of ten services; one, with two changes, cannot start an execution."""
     real = admission.launch
 
     def launch(store: Any, machine_arn: str, record: Any) -> None:
         if record.service == "service/bad":
-            raise RuntimeError("not today")
+            raise RuntimeError("unavailable")
         real(store, machine_arn, record)
 
     monkeypatch.setattr(change_consumer, "launch", launch)
@@ -278,8 +278,8 @@ def test_batch_raises_when_one_service_fails_on_demand(
         with pytest.raises(RecordsFailed) as raised:
             world.deliver(*batch)
     assert str(raised.value) == (
-        f"2 of 13 records failed. {world.partition}@1: RuntimeError: not today; "
-        f"{world.partition}@3: RuntimeError: not today"
+        f"2 of 13 records failed. {world.partition}@1: RuntimeError: unavailable; "
+        f"{world.partition}@3: RuntimeError: unavailable"
     )
     assert set(executions()) == STARTED
 
@@ -305,9 +305,9 @@ def test_replay_reports_why_a_change_failed(world: World, monkeypatch: pytest.Mo
         refuse_to_start(patched)
         answer = ChangeConsumer(load(SubscriptionsConfig)).handle(event)
 
-    (told,) = answer["replayed"]
-    assert told["outcome"] == "failed"
-    assert "ServiceUnavailable" in told["why"]
+    (result,) = answer["replayed"]
+    assert result["outcome"] == "failed"
+    assert "ServiceUnavailable" in result["why"]
     assert ChangeConsumer(load(SubscriptionsConfig)).handle(event) == {
         "batchItemFailures": [],
         "replayed": [],

@@ -24,7 +24,7 @@ ENTITY: dict[str, Any] = {
 def record(
     before: dict[str, Any] | None = None, after: dict[str, Any] | None = None, **changes: Any
 ) -> dict[str, Any]:
-    """A record in which properties change from `before` to `after`."""
+    """Make a record in which properties change from `before` to `after`."""
 
     def entity(properties: dict[str, Any] | None, updated_at: str) -> dict[str, Any] | None:
         if properties is None:
@@ -213,7 +213,7 @@ def test_deeply_nested_record_is_skipped_without_an_error() -> None:
 
     assert isinstance(read, Skipped)
     assert "nested" in read.sentence
-    # Taken apart here: the interpreter would do it by recursion.
+    # Dismantled here, because the interpreter would do it by recursion.
     while deep:
         deep = deep.pop()
 
@@ -230,7 +230,7 @@ def at(minute: int, **properties: Any) -> Change:
     )
 
 
-def test_merged_change_has_the_last_state_and_all_that_changed() -> None:
+def test_merged_change_has_the_last_state_and_all_properties() -> None:
     merged = merge([at(5, health_status="Degraded"), at(7, owner="old"), at(6, owner="new")])
 
     assert merged.properties["owner"] == "new"

@@ -1,4 +1,4 @@
-"""Changes of entities that come by the function's queue, when Port sends them by webhook."""
+"""Entity changes from the function's queue, when Port sends them by webhook."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ QUEUE = "slipway-health_checker.fifo"
 
 
 def queued(*values: object, first: int = 10**19) -> dict[str, Any]:
-    """An event of the queue, whose sequence numbers are those of SQS."""
+    """Make an event of the queue, with sequence numbers as SQS has them."""
     return {
         "Records": [
             {
@@ -49,7 +49,7 @@ def test_queued_change_is_acted_on_once(world: World) -> None:
     assert world.row.changes == 1
 
 
-def test_queued_change_that_fails_is_named_to_sqs(
+def test_failed_queued_change_is_reported_to_sqs(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refuse_to_start(monkeypatch, admission)

@@ -179,7 +179,7 @@ def test_json_path_refuses_other_syntax(path: str) -> None:
         (float("inf"), "Infinity", False),
     ],
 )
-def test_values_are_equal_as_json_has_it(found: object, expected: str, equal: bool) -> None:
+def test_values_are_compared_by_json_rules(found: object, expected: str, equal: bool) -> None:
     assert matches(found, expected) is equal
 
 
@@ -189,6 +189,6 @@ def test_containers_are_never_equal_to_a_scalar() -> None:
     assert same_scalar(2, 2.0)
 
 
-def test_text_of_strangers_is_one_short_line() -> None:
+def test_untrusted_text_is_one_short_line() -> None:
     assert shown("a\r\n\tb\x00c") == "a b c"
     assert len(shown("x" * 10_000)) == 121

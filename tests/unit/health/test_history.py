@@ -1,4 +1,4 @@
-"""How many events a remediation's execution adds to its history, as Terraform limits them."""
+"""The number of events in a remediation's execution history, as Terraform limits them."""
 
 import json
 from pathlib import Path
@@ -34,7 +34,7 @@ def limits() -> dict[str, int]:
 
 
 def events(states: dict[str, dict[str, Any]], cycle: list[str]) -> int:
-    """Count a cycle's events, if the machine may take it."""
+    """Count a cycle's events, if the machine can take the cycle."""
     for name, following in zip(cycle, [*cycle[1:], cycle[0]], strict=True):
         choices = [choice["Next"] for choice in states[name].get("Choices", [])]
         assert following in [states[name].get("Next"), *choices]
@@ -57,7 +57,7 @@ def test_attempt_adds_the_events_that_terraform_counts(
     assert limits["attempt"] == looks * events(states, LOOK) + begin + pause
 
 
-def test_rest_is_more_than_every_other_state_once_again(
+def test_event_reserve_covers_every_other_state(
     states: dict[str, dict[str, Any]], limits: dict[str, int]
 ) -> None:
     # A task that waits for a token is submitted, too.

@@ -16,7 +16,7 @@ QUIET = timedelta(hours=1)
 
 
 def begun(number: int) -> Begun:
-    """The n-th repair, which begins n seconds after the beginning."""
+    """Make the n-th repair, which begins n seconds after the start."""
     return Begun(repair=str(number), service="s", strategy="restart", at=BEGIN + number * SECOND)
 
 

@@ -6,7 +6,7 @@ import pytest
 from slipway.errors import ConfigurationError
 from slipway.health.policy import Policy, Restart, RollBack, ScaleUp, parse_policy
 
-# What Terraform writes by default: see terraform/tests/stack.tftest.hcl.
+# Terraform writes this by default: see terraform/tests/stack.tftest.hcl.
 WRITTEN = Path(__file__).parents[2] / "fixtures" / "terraform" / "remediation_policy.json"
 
 

@@ -1,4 +1,4 @@
-"""Every bad health URL, against a real local server."""
+"""Bad health URLs, on a real local server."""
 
 import gzip
 import socket
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.waits
 SHORT = {"deadline_seconds": 0.3}
 
 
-def nobody(_host: str, _port: int) -> Sequence[str]:
+def no_resolver(_host: str, _port: int) -> Sequence[str]:
     raise AssertionError("the name must not be looked up")
 
 
@@ -30,14 +30,14 @@ def at_loopback(_host: str, _port: int) -> Sequence[str]:
 
 
 def failed(result: ProbeResult, kind: FailureKind) -> str:
-    """The sentence of a probe that failed in this way."""
+    """Return the message of a probe that failed in this way."""
     assert isinstance(result, Failed), result
     assert result.kind is kind, result
     assert result.sentence.endswith("."), result
     return result.sentence
 
 
-# -- what is asked
+# -- requests
 
 
 def test_probe_returns_the_status_and_body() -> None:
@@ -134,7 +134,7 @@ def test_host_header_names_only_a_non_default_port(scheme: Any, port: int, host:
         assert b"\r\nHost: " + host + b"\r\n" in theirs.recv(4096)
 
 
-# -- URLs that are not asked
+# -- refused URLs
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_host_header_names_only_a_non_default_port(scheme: Any, port: int, host:
     ],
 )
 def test_probe_refuses_an_invalid_url_before_any_lookup(url: object, why: str) -> None:
-    sentence = failed(probe(url, ProbeLimits(), resolve=nobody), FailureKind.REFUSED_URL)
+    sentence = failed(probe(url, ProbeLimits(), resolve=no_resolver), FailureKind.REFUSED_URL)
 
     assert why in sentence
     assert "secret" not in sentence
@@ -302,7 +302,7 @@ def test_probe_times_out_when_the_connection_queue_is_full() -> None:
     failed(result, FailureKind.TIMEOUT)
 
 
-# -- answers that are not what they should be
+# -- faulty answers
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See", "307 T", "308 P", "304 N"])
@@ -523,7 +523,7 @@ def test_probe_reports_a_server_without_tls() -> None:
 
 
 def test_probe_times_out_when_the_tls_handshake_never_ends() -> None:
-    # A TLS record that announces 16 KiB and comes one byte after the other.
+    # A TLS record that announces 16 KiB and arrives one byte at a time.
     with served(dripping(b"\x16\x03\x03\x40\x00", b"\x02")) as server:
         result = probe(
             f"https://{NAME}:{server.port}/", server.limits(**SHORT), resolve=at_loopback

@@ -1,4 +1,4 @@
-"""The Lambda function that probes, against a real server on this machine."""
+"""The Lambda function that probes, on a real local server."""
 
 import json
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 def allow(monkeypatch: pytest.MonkeyPatch, port: int, *cidrs: str) -> None:
-    # As Terraform writes it.
+    # Terraform writes this value.
     limits = {
         "allowed_cidrs": cidrs or ["127.0.0.0/8"],
         "allowed_ports": [port],
@@ -36,7 +36,7 @@ def allow(monkeypatch: pytest.MonkeyPatch, port: int, *cidrs: str) -> None:
 
 
 def ask(port: int, **changes: Any) -> dict[str, Any]:
-    """What the machine sends: see `RemediationSteps`."""
+    """Make the event that the machine sends: see `RemediationSteps`."""
     context: Any = type(
         "Context",
         (),

@@ -28,15 +28,15 @@ from tests.unit.health.story import (
     UNHEALTHY,
     URL,
     Story,
-    ill_until,
     make_policy,
     make_state,
+    unhealthy_until,
 )
 
 SECOND = timedelta(seconds=1)
 
 
-# -- looking
+# -- probes
 
 
 def test_degraded_service_that_answers_is_corrected_to_healthy() -> None:
@@ -48,7 +48,7 @@ def test_degraded_service_that_answers_is_corrected_to_healthy() -> None:
 
 
 def test_completed_deployment_is_healthy_and_synced() -> None:
-    # Ill for as long as it starts up, which the window for it bears.
+    # Unhealthy during its start, which the start-up window allows.
     story = Story(
         make_state(found="Progressing", status="Progressing"),
         make_policy(),
@@ -78,7 +78,7 @@ def test_next_probe_waits_for_its_interval() -> None:
     assert isinstance(next_step(state, make_policy(), BEGIN + SECOND), Probe)
 
 
-# -- repairing
+# -- repairs
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_next_probe_waits_for_its_interval() -> None:
     ],
 )
 def test_strategies_are_tried_in_order_until_one_helps(cure: str, kinds: list[str]) -> None:
-    story = Story(make_state(), make_policy(), look=ill_until(cure))
+    story = Story(make_state(), make_policy(), look=unhealthy_until(cure))
 
     end = story.run()
 
@@ -118,13 +118,13 @@ def test_remediation_escalates_after_every_attempt_fails() -> None:
     assert "restart: tried 2 of 2 times" in end.reason
     assert story.kinds == ["restart", "restart", "scale_up", "scale_up", "roll_back"]
     assert [repair.attempt for _, repair in story.repairs] == [1, 2, 1, 2, 1]
-    # The files still say two: the machine reads them again, this story does not.
+    # The files still have two replicas: the machine reads them again, this story does not.
     assert [repair.replicas for _, repair in story.repairs[2:4]] == [5, 5]
 
 
-def test_after_a_repair_it_waits_before_it_looks() -> None:
+def test_remediation_waits_before_it_probes_after_a_repair() -> None:
     policy = make_policy(strategies=[Restart(wait_seconds=60)])
-    story = Story(make_state(), policy, look=ill_until("restart"))
+    story = Story(make_state(), policy, look=unhealthy_until("restart"))
 
     story.run()
 
@@ -149,13 +149,13 @@ def test_crashed_repair_is_repeated_unchanged() -> None:
 
 
 @pytest.mark.parametrize("outcome", ["failed", "skipped"])
-def test_next_strategy_follows_at_once_when_a_repair_is_not_made(
+def test_next_strategy_follows_at_once_after_a_skipped_repair(
     outcome: Outcome,
 ) -> None:
     def do(_story: Story, repair: Repair) -> Outcome:
         return outcome if repair.step == "restart" else "done"
 
-    story = Story(make_state(), make_policy(), look=ill_until("roll_back"), do=do)
+    story = Story(make_state(), make_policy(), look=unhealthy_until("roll_back"), do=do)
 
     assert isinstance(story.run(), Healthy)
     steps = [step.step for step in story.steps]
@@ -201,7 +201,7 @@ def test_scale_up_is_skipped_when_replicas_cannot_increase(replicas: int | None,
     assert story.repairs == []
 
 
-# -- what stands against a repair
+# -- obstacles to a repair
 
 
 def test_only_restart_is_tried_when_the_service_is_locked() -> None:
@@ -265,7 +265,7 @@ def test_remediation_escalates_in_an_unlisted_environment(
         (Reviewed(fault="It has no folder."), "does not repair it. It has no folder."),
     ],
 )
-def test_service_is_handed_over_when_its_files_disagree(files: Reviewed, why: str) -> None:
+def test_remediation_escalates_when_the_files_disagree(files: Reviewed, why: str) -> None:
     story = Story(make_state(reviewed=files), make_policy(), look=lambda _story: UNHEALTHY)
 
     end = story.run()
@@ -275,15 +275,15 @@ def test_service_is_handed_over_when_its_files_disagree(files: Reviewed, why: st
     assert story.repairs == []
 
 
-def test_service_without_environment_in_port_goes_by_its_files() -> None:
+def test_environment_is_read_from_files_when_port_has_none() -> None:
     state = make_state(environment=None, reviewed=Reviewed(environment="Test"))
-    story = Story(state, make_policy(), look=ill_until("restart"))
+    story = Story(state, make_policy(), look=unhealthy_until("restart"))
 
     assert isinstance(story.run(), Healthy)
 
 
 @pytest.mark.parametrize("url", ["https://evil.example/health", "http://my-service.test/", None])
-def test_service_is_handed_over_when_its_url_matches_no_pattern(url: str | None) -> None:
+def test_remediation_escalates_when_the_url_matches_no_pattern(url: str | None) -> None:
     story = Story(make_state(health_url=url), make_policy(), look=lambda _story: UNHEALTHY)
 
     end = story.run()
@@ -300,7 +300,7 @@ def test_findings_of_another_url_do_not_count() -> None:
     assert isinstance(next_step(state, make_policy(), BEGIN + SECOND), Probe)
 
 
-def test_changes_of_the_url_do_not_prolong_the_window() -> None:
+def test_url_changes_do_not_extend_the_window() -> None:
     def look(story: Story) -> Finding:
         url = f"https://{len(story.state.observations)}.test/"
         story.state = story.state.reread("Degraded", "Test", url)
@@ -341,7 +341,7 @@ def test_pending_repair_is_dropped_when_the_files_forbid_it() -> None:
         (RollBack(), "Test", False),
     ],
 )
-def test_repair_is_merged_where_the_policy_says_so(
+def test_repair_is_merged_when_the_policy_allows_it(
     strategy: ScaleUp | RollBack, environment: str, merged: bool
 ) -> None:
     policy = make_policy(strategies=[strategy], auto_merge_environments=["Test"])
@@ -360,7 +360,7 @@ APPROVAL = make_policy(environments=["Production"], approval_environments=["Prod
 
 
 def test_approved_remediation_probes_again_before_it_repairs() -> None:
-    story = Story(make_state(environment="Production"), APPROVAL, look=ill_until("restart"))
+    story = Story(make_state(environment="Production"), APPROVAL, look=unhealthy_until("restart"))
 
     assert isinstance(story.run(), Healthy)
     steps = [step.step for step in story.steps]
@@ -401,7 +401,7 @@ def earlier(*minutes: int) -> dict[str, object]:
 
 def test_remediation_continues_after_the_hourly_limit_cools_down() -> None:
     state = make_state(**earlier(70, 50, 30, 10))
-    story = Story(state, make_policy(max_per_hour=3), look=ill_until("restart"))
+    story = Story(state, make_policy(max_per_hour=3), look=unhealthy_until("restart"))
 
     assert isinstance(story.run(), Healthy)
     (cool,) = [step for step in story.steps if isinstance(step, CoolDown)]
@@ -415,13 +415,15 @@ def test_remediation_continues_after_the_hourly_limit_cools_down() -> None:
 
 def test_remediation_is_not_cooled_down_by_its_own_repairs() -> None:
     def do(story: Story, repair: Repair) -> Outcome:
-        # The table of interventions, read again, has this one too.
+        # The table of interventions also contains this one.
         story.state = story.state.model_copy(
             update={"interventions": (*story.state.interventions, story.now)}
         )
         return "done"
 
-    story = Story(make_state(**earlier(3, 2)), make_policy(), look=ill_until("scale_up"), do=do)
+    story = Story(
+        make_state(**earlier(3, 2)), make_policy(), look=unhealthy_until("scale_up"), do=do
+    )
 
     assert isinstance(story.run(), Healthy)
     assert not any(isinstance(step, CoolDown) for step in story.steps)

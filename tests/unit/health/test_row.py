@@ -57,7 +57,7 @@ def test_newer_change_joins_a_running_remediation() -> None:
 
 @pytest.mark.parametrize("offset", [0, 1])
 @pytest.mark.parametrize("at_work", [True, False])
-def test_redelivered_record_leaves_the_row_as_it_is(offset: int, at_work: bool) -> None:
+def test_redelivered_record_leaves_the_row_unchanged(offset: int, at_work: bool) -> None:
     before = admitted() if at_work else closed(admitted(), LATER, BEGIN)
 
     assert admit(before, change(9), at(offset), LATER, BEGIN) == (before, Admission.REDELIVERED)
@@ -118,9 +118,9 @@ def test_ending_without_a_repair_counts_only_when_a_correction(
 
 
 def test_next_remediation_knows_the_earlier_escalations() -> None:
-    told = admitted().state.model_copy(update={"escalations": (LATER,)})
+    escalated = admitted().state.model_copy(update={"escalations": (LATER,)})
 
-    after = closed(admitted().changed(state=told), LATER)
+    after = closed(admitted().changed(state=escalated), LATER)
 
     assert begun(after, DEGRADED, LATER).state.escalations == (LATER,)
 
@@ -157,7 +157,7 @@ def test_entity_properties_of_other_types_are_ignored() -> None:
     assert read_entity({"health_status": 5, "environment": ["Test"]}) == (None, None, None)
 
 
-def test_row_is_writable_when_a_property_has_half_a_surrogate() -> None:
+def test_row_is_writable_when_a_property_has_a_lone_surrogate() -> None:
     record, _ = admit(None, change(environment="\ud800"), at(1), BEGIN)
 
     assert ServiceRow.model_validate_json(record.model_dump_json()).state.environment == "?"

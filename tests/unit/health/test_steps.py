@@ -13,7 +13,7 @@ from tests.unit.health.remedy import (
     SERVICE,
     World,
     executions,
-    ill_until_restarted,
+    unhealthy_until_restarted,
 )
 from tests.unit.health.story import HEALTHY, REFUSED, UNHEALTHY, URL
 
@@ -21,7 +21,7 @@ FIRST, SECOND = execution_name(KEY, 1), execution_name(KEY, 2)
 STATUS = "health_status"
 
 
-# -- the ordinary ways
+# -- normal operation
 
 
 def test_deployed_service_becomes_healthy_and_synced(
@@ -51,7 +51,7 @@ def test_false_degraded_status_is_corrected_with_a_note(
 def test_restarted_service_is_healthy_and_names_the_repair(
     world: World,
 ) -> None:
-    world.look = ill_until_restarted(world)
+    world.look = unhealthy_until_restarted(world)
 
     machine = world.become_unhealthy().run()
 
@@ -59,7 +59,7 @@ def test_restarted_service_is_healthy_and_names_the_repair(
     assert world.entity["health_detail"] == "The service answers again after: restart."
     assert world.github.restarted == [f"{FIRST}-1"]
     assert len(world.row.interventions) == 1
-    assert machine.path.count("Repair") == 2  # The start, and a look at what came of it.
+    assert machine.path.count("Repair") == 2  # The start, and a check of its result.
     assert world.alerts() == []
 
 
@@ -75,7 +75,7 @@ def test_probe_receives_the_settings_of_the_entity(
 
 
 def test_every_entity_write_has_its_own_check_id(world: World) -> None:
-    world.look = ill_until_restarted(world)
+    world.look = unhealthy_until_restarted(world)
 
     world.become_unhealthy().run()
 
@@ -102,7 +102,7 @@ def test_own_writes_start_no_remediation(world: World) -> None:
     assert world.row.execution is None
 
 
-# -- what nobody can look at
+# -- services that cannot be probed
 
 
 def test_service_without_a_health_url_becomes_unknown_once(
@@ -197,7 +197,7 @@ def test_invalid_policy_raises_an_error_that_names_the_variable(
 def test_successful_repair_is_counted_in_its_metrics(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    world.look = ill_until_restarted(world)
+    world.look = unhealthy_until_restarted(world)
 
     world.become_unhealthy().run()
 

@@ -1,4 +1,4 @@
-"""Steps that are repeated, or that others write between."""
+"""Repeated steps, and steps with concurrent writes."""
 
 from datetime import timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from tests.unit.health.remedy import (
     KEY,
     World,
     executions,
-    ill_until_restarted,
+    unhealthy_until_restarted,
 )
 from tests.unit.health.story import UNHEALTHY
 
@@ -19,7 +19,7 @@ FIRST, SECOND = execution_name(KEY, 1), execution_name(KEY, 2)
 STATUS = "health_status"
 
 
-# -- crashes and others at work
+# -- crashes and other executions
 
 
 def test_repeated_finding_counts_once(
@@ -35,7 +35,7 @@ def test_repeated_finding_counts_once(
 
 @pytest.mark.parametrize("crashes", [1, 3])
 def test_repeating_every_step_gives_the_same_result(world: World, crashes: int) -> None:
-    world.look = ill_until_restarted(world)
+    world.look = unhealthy_until_restarted(world)
     machine = world.become_unhealthy()
 
     while machine.next != "Done":
@@ -145,7 +145,7 @@ def test_correction_counts_when_its_last_call_is_repeated(
     assert len(world.row.interventions) == 1
 
 
-# -- what comes meanwhile
+# -- concurrent changes
 
 
 def test_change_after_the_last_probe_starts_another_execution(
@@ -181,7 +181,7 @@ def test_change_before_the_last_probe_starts_no_other_execution(
 
 
 def written_over(world: World) -> Any:
-    """Slipway's last word comes just after somebody else's, which it did not see."""
+    """Let Slipway's final report overwrite another writer's change that it did not see."""
     machine = world.become_unhealthy("Progressing").until("Finish")
     records: list[Any] = []
 
@@ -219,7 +219,7 @@ def test_overwritten_change_is_restored_and_examined(world: World, early: bool) 
     assert world.entity[STATUS] == "Healthy"
     if not early:
         world.deliver(*records)
-    world.look = ill_until_restarted(world)
+    world.look = unhealthy_until_restarted(world)
 
     assert world.row.execution == SECOND
     second = world.machine()

@@ -1,4 +1,4 @@
-"""Steps that repair, ask, and hand over."""
+"""Steps that repair, request approval, and escalate."""
 
 from datetime import timedelta
 
@@ -13,8 +13,8 @@ from tests.unit.health.remedy import (
     KEY,
     SERVICE,
     World,
-    ill_until_restarted,
     port_data,
+    unhealthy_until_restarted,
 )
 from tests.unit.health.story import BEGIN, HEALTHY, UNHEALTHY
 
@@ -40,8 +40,8 @@ def test_cool_down_starts_and_notifies_once_at_the_hourly_limit(
     assert machine.next == "Wait"
     assert machine.answer["until"] == "2026-11-23T11:00:01Z"
     assert world.entity[STATUS] == "Degraded"
-    (told,) = world.alerts()
-    assert "unhealthy 3 times within an hour" in told
+    (alert,) = world.alerts()
+    assert "unhealthy 3 times within an hour" in alert
 
     machine.run()
 
@@ -100,7 +100,7 @@ def test_escalation_names_the_pull_request_of_the_lock_owner(world: World, strat
 def test_locked_service_is_restarted(
     world: World,
 ) -> None:
-    world.look = ill_until_restarted(world)
+    world.look = unhealthy_until_restarted(world)
     world.locks.acquire(KEY, RUN_ID)
 
     world.become_unhealthy().run()
@@ -131,7 +131,7 @@ def test_next_strategy_runs_when_a_repair_loses_its_lock(
 ) -> None:
     strategies = [{"kind": "scale_up"}, {"kind": "restart", "wait_seconds": 5}]
     world.set_policy(strategies=strategies)
-    world.look = ill_until_restarted(world)
+    world.look = unhealthy_until_restarted(world)
     machine = world.become_unhealthy().until("Repair")
     world.github.fail_find = PortUnavailable("GitHub is down.")
     with pytest.raises(PortUnavailable):
@@ -219,10 +219,10 @@ def test_endless_restart_fails_after_15_minutes(
     assert timedelta(minutes=15) <= attempt.ended_at - attempt.began_at < timedelta(minutes=16)
 
 
-def test_restart_is_told_namespace_and_reviewed_environment(world: World) -> None:
+def test_restart_receives_namespace_and_reviewed_environment(world: World) -> None:
     world.github.folder["portData.json"] = port_data(environment="Staging")
     world.entity["environment"] = "Staging"
-    world.look = ill_until_restarted(world)
+    world.look = unhealthy_until_restarted(world)
 
     world.become_unhealthy().run()
 
@@ -232,7 +232,7 @@ def test_restart_is_told_namespace_and_reviewed_environment(world: World) -> Non
 
 
 @pytest.mark.parametrize("folder", [{}, {"portData.json": "{"}])
-def test_service_is_handed_over_when_its_files_are_not_there(
+def test_remediation_escalates_when_the_files_are_missing(
     world: World, folder: dict[str, str]
 ) -> None:
     world.github.folder = folder
@@ -251,7 +251,7 @@ def test_repair_waits_for_approval_where_the_policy_requires_it(
     world: World,
 ) -> None:
     world.set_policy(environments=["Test"], approval_environments=["Test"])
-    world.look = ill_until_restarted(world)
+    world.look = unhealthy_until_restarted(world)
 
     machine = world.become_unhealthy().until("Ask")
 
@@ -291,7 +291,7 @@ def test_first_decision_stays_when_another_is_recorded(world: World) -> None:
     assert world.row.state.decision.granted
 
 
-# -- hand-over
+# -- escalation
 
 
 def test_escalation_lists_every_attempt(
@@ -305,9 +305,9 @@ def test_escalation_lists_every_attempt(
     ((body, comment),) = world.github.issues
     assert "Slipway restarts the service" in body
     assert comment is not None
-    (told,) = world.alerts()
-    assert "my-service (Test) is unhealthy." in told
-    assert "Details: https://github.test/issues/9" in told
+    (alert,) = world.alerts()
+    assert "my-service (Test) is unhealthy." in alert
+    assert "Details: https://github.test/issues/9" in alert
     assert len(world.row.escalations) == 1
 
 
@@ -340,7 +340,7 @@ def test_escalation_alerts_when_github_refuses_the_issue(world: World) -> None:
 
     world.become_unhealthy().run()
 
-    (told,) = world.alerts()
-    assert f"https://app.port.test/serviceEntity?identifier={SERVICE}" in told
+    (alert,) = world.alerts()
+    assert f"https://app.port.test/serviceEntity?identifier={SERVICE}" in alert
     assert world.entity[STATUS] == "Degraded"
     assert world.row.execution is None

@@ -1,4 +1,4 @@
-"""Executions of the remediation machine that did not end by themselves."""
+"""Executions of the remediation machine that were stopped from outside."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -28,7 +28,7 @@ FIRST, SECOND = execution_name(KEY, 1), execution_name(KEY, 2)
         ("TIMED_OUT", "took too long"),
     ],
 )
-def test_stopped_execution_unlocks_its_service_and_says_so(
+def test_stopped_execution_unlocks_and_reports_its_service(
     world: World, status: str, words: str
 ) -> None:
     world.become_unhealthy().until("Wait")
@@ -176,10 +176,10 @@ def test_stopped_execution_withdraws_its_approval_request(
 def test_sweep_handler_routes_a_stop_event_by_its_machine(
     world: World, monkeypatch: pytest.MonkeyPatch, machine: str
 ) -> None:
-    told: list[tuple[str, ...]] = []
-    remediations = SimpleNamespace(release=lambda *of: told.append(of))
+    calls: list[tuple[str, ...]] = []
+    remediations = SimpleNamespace(release=lambda *of: calls.append(of))
     monkeypatch.setattr(sweep, "stopped_remediations", lambda: remediations)
-    monkeypatch.setattr(sweep, "stopped", lambda *of: told.append(of))
+    monkeypatch.setattr(sweep, "stopped", lambda *of: calls.append(of))
     context: Any = type(
         "Context",
         (),
@@ -201,13 +201,13 @@ def test_sweep_handler_routes_a_stop_event_by_its_machine(
     sweep.handler({"detail-type": kind, "detail": detail}, context)
 
     expected = (KEY, "e-1", "FAILED") if machine == "remediation" else ("e-1", "FAILED")
-    assert told == [expected]
+    assert calls == [expected]
 
 
-# -- the sweep: what EventBridge did not tell
+# -- the sweep: events that EventBridge did not deliver
 
 
-def test_services_at_work_omit_those_without_an_execution(
+def test_active_remediations_omit_those_without_an_execution(
     world: World,
 ) -> None:
     assert stopped_remediations().services_at_work() == []
@@ -219,7 +219,7 @@ def test_services_at_work_omit_those_without_an_execution(
     assert stopped_remediations().services_at_work() == []
 
 
-def test_sweep_unlocks_a_service_whose_execution_is_gone(
+def test_sweep_unlocks_a_service_when_its_execution_has_ended(
     world: World,
 ) -> None:
     world.become_unhealthy().until("Wait")

@@ -50,7 +50,7 @@ def test_concurrent_updates_are_both_kept(store: RemediationStore, new: bool) ->
     others = [lambda: store.update("my-service", lambda row: later(row or FIRST))]
 
     def slower(row: ServiceRow | None) -> ServiceRow:
-        # After this one has read the row, the other one is quicker.
+        # After this store has read the row, another one writes it first.
         if others:
             others.pop()()
         return later(row or FIRST)

@@ -76,7 +76,7 @@ def test_change_of_another_blueprint_starts_nothing() -> None:
     assert reason(replace(DEGRADED, blueprint="vm")) is Reason.OTHER_BLUEPRINT
 
 
-def test_team_subscription_starts_beside_the_remediation() -> None:
+def test_team_subscription_starts_along_with_the_remediation() -> None:
     table = read_table((HEALTH,), json.dumps([AUDIT]))
     change = replace(DEGRADED, changed=frozenset({"health_status", "replicas"}))
 
@@ -86,15 +86,15 @@ def test_team_subscription_starts_beside_the_remediation() -> None:
 
 
 def test_own_writes_start_only_a_subscription_that_includes_them() -> None:
-    told = Subscription(
-        name="told",
-        state_machine="told",
+    subscribed = Subscription(
+        name="subscribed",
+        state_machine="subscribed",
         filter=Filter(
             blueprint="service", properties={"health_status": ("Degraded",)}, own_writes=True
         ),
     )
 
-    assert started(replace(DEGRADED, own=True), (HEALTH, told)) == ["told"]
+    assert started(replace(DEGRADED, own=True), (HEALTH, subscribed)) == ["subscribed"]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_own_writes_start_only_a_subscription_that_includes_them() -> None:
         ("", None, False),
     ],
 )
-def test_values_are_compared_as_json_has_it(wanted: Any, value: object, fits: bool) -> None:
+def test_values_are_compared_by_json_rules(wanted: Any, value: object, fits: bool) -> None:
     entry = Filter.model_validate({"blueprint": "service", "properties": {"x": [wanted]}})
 
     assert entry.fits(replace(DEGRADED, properties={"x": value})) is fits

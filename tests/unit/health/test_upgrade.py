@@ -1,4 +1,4 @@
-"""An upgrade breaks no remediation under way: the new steps go on with what a release left."""
+"""Upgrades and running remediations: new steps continue what an older release left."""
 
 import json
 from pathlib import Path
@@ -40,7 +40,7 @@ def test_released_machine_understands_every_step_answer(
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=[release.name for release in RELEASES])
-def test_row_of_a_release_without_keys_is_let_go(world: World, release: Path) -> None:
+def test_row_of_a_release_without_keys_loses_its_execution(world: World, release: Path) -> None:
     row = json.loads((release / "remediation_item.json").read_text())
     boto3.client("dynamodb").put_item(TableName="remediations", Item=row)
 

@@ -1,4 +1,4 @@
-"""A real server that answers a probe with whatever bytes a test wants, over TCP or TLS."""
+"""A real server that answers a probe with any bytes, over TCP or TLS."""
 
 import contextlib
 import socket
@@ -18,19 +18,19 @@ from slipway.health.addresses import ProbeLimits
 
 Behave = Callable[[socket.socket, threading.Event], None]
 NAME = "service.test"
-# A thread that waits so long hangs; no answer of a test takes a part of it.
+# A thread that waits this long hangs; every answer takes far less.
 HANGS_AFTER = 60
 LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 
 
 class Server:
-    """Runs one behaviour for each connection, until it is closed.
+    """Runs one behaviour for each connection, until the server is closed.
 
     Attributes:
         port: where it listens.
-        requests: the heads of the requests that came, in order.
-        connections: how many connections came.
-        behave: what is done with each connection.
+        requests: the heads of the received requests, in order.
+        connections: the number of connections.
+        behave: the behaviour for each connection.
     """
 
     def __init__(self, behave: Behave, tls: ssl.SSLContext | None, family: socket.AddressFamily):
@@ -48,7 +48,7 @@ class Server:
         self._run(self._accept)
 
     def limits(self, **changes: object) -> ProbeLimits:
-        """Limits that allow this server and nothing else; no test looks at their deadline."""
+        """Return limits that allow only this server; tests do not use their deadline."""
         limits = ProbeLimits.model_validate(
             {"allowed_cidrs": LOOPBACK, "allowed_ports": {self.port}, **changes}
         )
@@ -58,7 +58,7 @@ class Server:
 
     def close(self) -> None:
         self._stop.set()
-        # `accept` does not notice that its socket is closed, but that somebody comes.
+        # `accept` does not return when its socket is closed, but it does for a new connection.
         with contextlib.suppress(OSError):
             socket.create_connection(self._listening.getsockname()[:2], timeout=HANGS_AFTER).close()
         for thread in self._threads:
@@ -81,7 +81,7 @@ class Server:
                 self._run(self._serve, connected)
 
     def _serve(self, connected: socket.socket) -> None:
-        # Whatever the prober does to the connection is looked at by what the prober says.
+        # Tests check the prober's result, not what it does to the connection.
         with contextlib.suppress(OSError), connected:
             connected.settimeout(HANGS_AFTER)
             if self._tls is None:
@@ -91,7 +91,7 @@ class Server:
                 self.behave(secured, self._stop)
 
     def answering(self, answer: bytes) -> Behave:
-        """Read the request, give this answer, close."""
+        """Make a behaviour that reads the request, sends this answer and closes."""
 
         def behave(connected: socket.socket, _stop: threading.Event) -> None:
             self.requests.append(read_head(connected))
@@ -101,7 +101,7 @@ class Server:
 
 
 def read_head(connected: socket.socket) -> bytes:
-    """The request, up to its empty line."""
+    """Read the request up to its empty line."""
     head = b""
     while b"\r\n\r\n" not in head:
         part = connected.recv(4096)
@@ -118,7 +118,7 @@ def served(
     tls: ssl.SSLContext | None = None,
     family: socket.AddressFamily = socket.AF_INET,
 ) -> Iterator[Server]:
-    """A running server: of a behaviour, or of the bytes of one answer."""
+    """Run a server with a behaviour, or with the bytes of one answer."""
 
     def nothing(_connected: socket.socket, _stop: threading.Event) -> None: ...
 
@@ -132,7 +132,7 @@ def served(
 
 
 def http(body: bytes, status: str = "200 OK", **headers: str) -> bytes:
-    """An answer as HTTP has it."""
+    """Write an HTTP answer."""
     named = {"Content-Length": str(len(body))} | {
         name.replace("_", "-"): value for name, value in headers.items()
     }
@@ -141,7 +141,7 @@ def http(body: bytes, status: str = "200 OK", **headers: str) -> bytes:
 
 
 def dripping(first: bytes, drop: bytes) -> Behave:
-    """Send something, then a drop every few milliseconds, for ever."""
+    """Send a text, then one more part every few milliseconds, without end."""
 
     def behave(connected: socket.socket, stop: threading.Event) -> None:
         read_head(connected)
@@ -153,7 +153,7 @@ def dripping(first: bytes, drop: bytes) -> Behave:
 
 
 class Certificate:
-    """A self-signed certificate for a name (or an address), and contexts for both sides."""
+    """A self-signed certificate for a name or an address, with contexts for both sides."""
 
     def __init__(self, folder: Path, name: str = NAME, *, expired: bool = False) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
@@ -211,5 +211,5 @@ class Certificate:
         self.server.sni_callback = lambda _socket, name, _context: self.names.append(name)
 
     def trusted(self) -> ssl.SSLContext:
-        """A client's context that trusts this certificate."""
+        """Return a client's context that trusts this certificate."""
         return ssl.create_default_context(cafile=str(self._certificate))

@@ -1,4 +1,4 @@
-"""Port as a scripted HTTP server, and clients of it that wait for nothing."""
+"""Port as a scripted HTTP server, and clients of it that do not wait."""
 
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -18,14 +18,14 @@ SECRET = "the-client-secret-of-more-than-32-bytes"
 
 
 class UnhurriedSession(requests.Session):
-    """Gives each request a minute: a client without a retry budget allows a tenth of a second."""
+    """Gives each request a minute; a client without a retry budget allows 0.1 s."""
 
     def request(self, *args: Any, **more: Any) -> requests.Response:
         return super().request(*args, **{**more, "timeout": 60})
 
 
 class Port(ScriptedServer):
-    """Port with one run, and the client's idea of time."""
+    """A Port with one run, and the client's clock."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class Port(ScriptedServer):
 @pytest.fixture
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[Port]:
     with Port().running() as server:
-        # The client's time passes only while it waits, however fast the machine is.
+        # The client's time passes only while it waits, on any machine.
         clock = SimpleNamespace(monotonic=lambda: sum(server.slept))
         for module in ("client", "transport"):
             monkeypatch.setattr(f"slipway.port.{module}.time", clock)

@@ -1,4 +1,4 @@
-"""Requests as Port signs them, from its published description, and not by Slipway's code.
+"""Sign requests as Port does, by its published description and without Slipway's code.
 
 https://docs.port.io/actions-and-automations/setup-backend/webhook/signature-verification
 """
@@ -22,7 +22,7 @@ def headers_of(body: bytes, timestamp: str, secret: str = SECRET) -> dict[str, s
 
 
 def signed_request(body: bytes, *, ago: float = 0, secret: str = SECRET) -> dict[str, Any]:
-    """An event of API Gateway for a request that Port signed so many seconds ago."""
+    """Make an API Gateway event of a request that Port signed some seconds ago."""
     timestamp = str(int(time.time() - ago))
     return {
         "httpMethod": "POST",

@@ -1,4 +1,4 @@
-"""Port's API client, against a real HTTP server."""
+"""Port's API client on a real HTTP server."""
 
 import traceback
 from collections.abc import Callable
@@ -40,13 +40,13 @@ def test_one_token_serves_two_calls(port: Port) -> None:
         (10_800, 0.5, 10_601, False),
         (10_800, 0.5, 10_651, True),
         (10_800, 0, 10_799, False),
-        # Near its end, Port gives the same token again: not once for each call.
+        # Near its expiry Port returns the same token, so the client does not renew it on each call.
         (59, 1, 29, False),
         (59, 1, 30, True),
         (59, 0, 60, True),
     ],
 )
-def test_token_is_renewed_at_a_moment_of_its_own(
+def test_token_is_renewed_at_a_jittered_time(
     port: Port, lifetime: float, jitter: float, later: float, renewed: bool
 ) -> None:
     port.issue("token-1", "token-2", lifetime=lifetime)
@@ -215,7 +215,7 @@ def in_seconds(seconds: int) -> datetime:
         "Retry-After before reset",
     ],
 )
-def test_throttled_call_waits_as_long_as_port_says(
+def test_throttled_call_waits_for_ports_retry_time(
     port: Port, headers: Callable[[], dict[str, str]]
 ) -> None:
     port.script(f"GET {RUN_PATH}", (429, {}, headers()), (200, {"run": RUN}, {}))
@@ -238,7 +238,7 @@ def test_rate_limit_reset_is_ignored_when_requests_remain(
 
 
 @pytest.mark.parametrize(
-    "told",
+    "retry_time",
     [
         "",
         "-5",
@@ -250,8 +250,8 @@ def test_rate_limit_reset_is_ignored_when_requests_remain(
         "Fri, 31 Dec 9999 23:59:59 -1200",
     ],
 )
-def test_unreadable_wait_is_replaced_by_the_default(port: Port, told: str) -> None:
-    headers = {"Retry-After": told, "x-ratelimit-reset": told}
+def test_unreadable_retry_time_is_replaced_by_the_default(port: Port, retry_time: str) -> None:
+    headers = {"Retry-After": retry_time, "x-ratelimit-reset": retry_time}
     port.script(f"GET {RUN_PATH}", (429, {}, headers), (200, {"run": RUN}, {}))
 
     port.client().get_run("r_1")
@@ -259,12 +259,12 @@ def test_unreadable_wait_is_replaced_by_the_default(port: Port, told: str) -> No
     assert port.slept == [0.5]
 
 
-@pytest.mark.parametrize("told", ["0", "Sun, 23 Nov 2025 10:00:00 GMT"])
-def test_elapsed_wait_still_pauses(port: Port, told: str) -> None:
+@pytest.mark.parametrize("retry_time", ["0", "Sun, 23 Nov 2025 10:00:00 GMT"])
+def test_elapsed_retry_time_still_pauses(port: Port, retry_time: str) -> None:
     port.script(
         f"GET {RUN_PATH}",
-        (429, {}, {"Retry-After": told}),
-        (429, {}, {"Retry-After": told}),
+        (429, {}, {"Retry-After": retry_time}),
+        (429, {}, {"Retry-After": retry_time}),
         (200, {"run": RUN}, {}),
     )
 
@@ -273,9 +273,9 @@ def test_elapsed_wait_still_pauses(port: Port, told: str) -> None:
     assert port.slept == [0.5, 0.5]
 
 
-@pytest.mark.parametrize("told", ["9999999", "99999999999999"])
-def test_wait_of_years_is_limited_to_a_day(port: Port, told: str) -> None:
-    port.script(f"GET {RUN_PATH}", (429, {}, {"x-ratelimit-reset": told}))
+@pytest.mark.parametrize("retry_time", ["9999999", "99999999999999"])
+def test_retry_time_in_years_is_limited_to_a_day(port: Port, retry_time: str) -> None:
+    port.script(f"GET {RUN_PATH}", (429, {}, {"x-ratelimit-reset": retry_time}))
 
     with pytest.raises(PortUnavailable) as caught:
         port.client().get_run("r_1")
@@ -284,10 +284,10 @@ def test_wait_of_years_is_limited_to_a_day(port: Port, told: str) -> None:
     assert in_seconds(86_000) < caught.value.retry_at <= in_seconds(86_400)
 
 
-def test_connection_that_breaks_within_the_answer_is_retried(
+def test_connection_broken_within_the_answer_is_retried(
     port: Port,
 ) -> None:
-    broken = {"Transfer-Encoding": "chunked"}  # What follows is no chunk.
+    broken = {"Transfer-Encoding": "chunked"}  # The body is not a chunk.
     port.script(f"GET {RUN_PATH}", (200, {"run": RUN}, broken), (200, {"run": RUN}, {}))
 
     assert port.client().get_run("r_1").id == "r_1"
@@ -374,7 +374,7 @@ def test_port_error_has_the_code_message_and_trace(
         "refused without JSON",
     ],
 )
-def test_odd_refusal_is_an_error_at_once(
+def test_unusual_refusal_is_an_error_at_once(
     port: Port, status: int, answer: object, headers: dict[str, str]
 ) -> None:
     port.script("GET /v1/x", (status, answer, headers))
@@ -415,8 +415,8 @@ def test_malformed_entity_is_a_port_error(port: Port) -> None:
 
 @pytest.mark.parametrize("status", [403, 503])
 def test_error_masks_a_token_that_port_quotes(port: Port, status: int) -> None:
-    port.issue("token-that-must-not-be-told")
-    said = refusal("odd", "Bad token 'token-that-must-not-be-told'.")
+    port.issue("token-that-must-not-be-shown")
+    said = refusal("odd", "Bad token 'token-that-must-not-be-shown'.")
     port.script(f"GET {RUN_PATH}", (status, said, {}))
 
     with pytest.raises((PortError, PortUnavailable), match=r"Bad token '\*\*\*\*\*'"):
@@ -424,7 +424,7 @@ def test_error_masks_a_token_that_port_quotes(port: Port, status: int) -> None:
 
 
 def test_errors_contain_neither_secret_nor_token(port: Port) -> None:
-    port.issue("token-that-must-not-be-told")
+    port.issue("token-that-must-not-be-shown")
     errors: list[Exception] = []
     answers: list[Answer] = [(500, {}, {}), (403, refusal("forbidden"), {}), (NO_ANSWER, None, {})]
     for answer in answers:
@@ -435,7 +435,7 @@ def test_errors_contain_neither_secret_nor_token(port: Port) -> None:
 
     text = "".join("".join(traceback.format_exception(error)) for error in errors)
     assert SECRET not in text
-    assert "token-that-must-not-be-told" not in text
+    assert "token-that-must-not-be-shown" not in text
 
 
 def test_unknown_run_is_not_found_when_read(port: Port) -> None:
@@ -642,7 +642,7 @@ NODE = "wfnr_1"
 NODE_PATH = f"/v1/workflows/nodes/runs/{NODE}"
 
 
-def test_log_of_a_node_run_has_its_label_in_front(port: Port) -> None:
+def test_node_run_log_begins_with_its_label(port: Port) -> None:
     port.script(f"POST {NODE_PATH}/logs", (201, {"ok": True}, {}))
 
     port.client().add_log(NODE, "one")
@@ -668,7 +668,7 @@ def test_node_run_is_ended_with_its_result(port: Port, status: Any, result: str)
     }
 
 
-def test_links_of_a_node_run_go_into_its_log(port: Port) -> None:
+def test_node_run_links_go_into_its_log(port: Port) -> None:
     port.script(f"POST {NODE_PATH}/logs", (201, {"ok": True}, {}))
 
     port.client().update_run(NODE, status_label="Waiting", link=["https://x"])

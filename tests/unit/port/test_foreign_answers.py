@@ -1,4 +1,4 @@
-"""Answers that do not come from Port's API: a gateway's, a proxy's, a wrong address's."""
+"""Answers that are not from Port's API: of a gateway, a proxy or a wrong address."""
 
 from collections.abc import Callable
 
@@ -40,7 +40,9 @@ CALLS: dict[str, Callable[[PortClient], object]] = {
 
 @pytest.mark.parametrize("route", CALLS)
 @pytest.mark.parametrize("answer", FOREIGN[:6], ids=str)
-def test_foreign_answer_is_not_now_for_every_call(port: Port, route: str, answer: Answer) -> None:
+def test_foreign_answer_is_retried_later_for_every_call(
+    port: Port, route: str, answer: Answer
+) -> None:
     port.script(route, answer)
 
     with pytest.raises(PortUnavailable):
@@ -74,7 +76,9 @@ def test_404_with_another_code_is_an_error(port: Port, route: str) -> None:
     ids=["page", "Port's not_found", "405", "200", "redirect"],
 )
 @pytest.mark.parametrize("route", CALLS)
-def test_sign_in_elsewhere_names_the_base_url(port: Port, route: str, answer: Answer) -> None:
+def test_sign_in_at_a_wrong_address_names_the_base_url(
+    port: Port, route: str, answer: Answer
+) -> None:
     port.script(TOKEN, answer)
 
     with pytest.raises(ConfigurationError, match=r"'port\.base_url'.*PORT_BASE_URL"):
@@ -83,7 +87,7 @@ def test_sign_in_elsewhere_names_the_base_url(port: Port, route: str, answer: An
     assert port.routes() == [TOKEN]
 
 
-def test_sign_in_elsewhere_is_not_now_after_a_success(port: Port) -> None:
+def test_foreign_sign_in_answer_is_retried_later_after_a_success(port: Port) -> None:
     port.issue("token-1", lifetime=1)
     client = port.client()
     client.get_run("r_1")

@@ -1,4 +1,4 @@
-"""Messages on the topic of runs: which are ours, and what they ask for."""
+"""Messages on the topic of runs: which are Slipway's, and what they request."""
 
 import json
 import re
@@ -142,7 +142,7 @@ def test_entity_inputs_are_read_as_identifiers() -> None:
         "one": domain,
         "many": [domain, {**domain, "identifier": "billing"}],
         "object": {"identifier": "typed", "other": 1},
-        # What a person may type as a value of a service, which is no entity.
+        # A person may type this as a value of a service; it is not an entity.
         "typed": {"identifier": "a", "blueprint": "b", "properties": {}},
         "list": ["a", 1, None],
     }

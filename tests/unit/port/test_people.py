@@ -1,4 +1,4 @@
-"""What Port's API client says of people, teams, and of who depends on whom."""
+"""People, teams and dependencies in Port's API client."""
 
 from typing import Any
 from urllib.parse import parse_qs
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.waits
 USER_PATH = "/v1/users/devops%40acme.example"
 TEAM_PATH = "/v1/teams/devops"
 SEARCH = "POST /v1/entities/search"
-# As Port's OpenAPI description has it: https://docs.port.io/api-reference/get-a-user
+# From Port's OpenAPI description: https://docs.port.io/api-reference/get-a-user
 USER = {
     "id": "auth0|1",
     "email": "devops@acme.example",
@@ -35,7 +35,7 @@ def test_people_of_the_organisation_are_listed(port: Port) -> None:
     assert (user.id, user.email) == ("auth0|1", "devops@acme.example")
 
 
-def test_list_of_people_is_refused_when_it_is_none(port: Port) -> None:
+def test_malformed_list_of_people_is_refused(port: Port) -> None:
     port.script("GET /v1/users", (200, {"ok": True}, {}))
 
     with pytest.raises(PortError, match="lacks the list of users"):
@@ -76,9 +76,7 @@ def test_user_teams_are_equal_in_every_shape(
 
 
 @pytest.mark.parametrize(("seconds", "asked"), [(299.0, 1), (300.0, 2)])
-def test_person_is_asked_for_again_after_five_minutes(
-    port: Port, seconds: float, asked: int
-) -> None:
+def test_person_is_read_again_after_five_minutes(port: Port, seconds: float, asked: int) -> None:
     port.script(f"GET {USER_PATH}", (200, {"ok": True, "user": USER}, {}))
     client = port.client()
 
@@ -89,7 +87,7 @@ def test_person_is_asked_for_again_after_five_minutes(
     assert port.routes().count(f"GET {USER_PATH}") == asked
 
 
-def test_person_who_was_not_found_is_asked_for_again(port: Port) -> None:
+def test_missing_person_is_read_again(port: Port) -> None:
     port.script(f"GET {USER_PATH}", (404, refusal("not_found"), {}), (200, {"user": USER}, {}))
     client = port.client()
 

@@ -15,7 +15,7 @@ WHEN = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 
 
 def signed(text: str = '{"a":1,"headers":{}}', secret: str = SECRET, at: datetime = WHEN) -> str:
-    """The message with its two headers in it, everything else as it was."""
+    """Add the two signature headers to a message, and change nothing else."""
     timestamp = int(at.timestamp())
     header = json.dumps(
         {"X-Port-Signature": sign(text, secret, timestamp), "X-Port-Timestamp": timestamp}
@@ -55,7 +55,7 @@ def test_signature_of_the_previous_secret_is_valid() -> None:
 def test_verification_stops_at_the_first_matching_secret() -> None:
     def secrets() -> Iterator[str]:
         yield SECRET
-        pytest.fail("the first one fitted")
+        pytest.fail("the first secret matched")
 
     assert verify(signed(), secrets(), WHEN, required=True)
 

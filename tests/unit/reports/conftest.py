@@ -8,7 +8,7 @@ from tests.unit.reports.world import World, serve
 
 @pytest.fixture
 def world(aws: None) -> Iterator[World]:
-    """A Port and a GitHub with an open run of *Create New Service*."""
+    """Make a Port and a GitHub with an open run of *Create New Service*."""
     with serve(World()) as served:
         yield served
 

@@ -1,4 +1,4 @@
-"""A GitHub that signs tokens, as the outside sees it: a key set and a repository."""
+"""A GitHub that signs tokens, seen from outside: a key set and a repository."""
 
 import json
 import time
@@ -19,13 +19,13 @@ ANOTHER_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 def public_jwk(key: rsa.RSAPrivateKey, kid: str = "githubs", **fields: Any) -> dict[str, Any]:
-    """A key as the key set shows it."""
+    """Return a key as the key set publishes it."""
     text = jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key())
     return {**json.loads(text), "kid": kid, "alg": "RS256", "use": "sig", **fields}
 
 
 class TokenGitHub(ScriptedServer):
-    """Publishes keys and the services repository, and counts how often it is asked."""
+    """Publishes keys and the services repository, and counts the requests."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class TokenGitHub(ScriptedServer):
         self.script(HOME, (200, {**home, "url": f"{self.url}/repos/acme/services"}, {}))
 
     def claims(self, **changes: Any) -> dict[str, Any]:
-        """What a token of the report workflow says; None leaves a claim out."""
+        """Make the claims of the report workflow; None omits a claim."""
         now = int(time.time())
         said = {
             "jti": "example-id",
@@ -58,7 +58,7 @@ class TokenGitHub(ScriptedServer):
     def token(
         self, key: Any = GITHUBS_KEY, algorithm: str = "RS256", kid: str = "githubs", **changes: Any
     ) -> str:
-        """A token; by default the one that the report workflow would show."""
+        """Make a token, by default that of the report workflow."""
         return jwt.encode(self.claims(**changes), key, algorithm, headers={"kid": kid})
 
     def asked(self, route: str) -> int:

@@ -24,7 +24,7 @@ PULL = "GET /repos/acme/services/pulls/7"
 
 
 class Context:
-    """What Lambda tells a function of its invocation."""
+    """Lambda's context object of an invocation."""
 
     function_name = "slipway-report_pull_request"
     memory_limit_in_mb = 512
@@ -55,7 +55,7 @@ class Installation:
         dynamodb_table("runs").put_item(Item=row)
 
     def pull(self, **changes: Any) -> None:
-        """What GitHub says of pull request #7."""
+        """Return GitHub's data of pull request #7."""
         repository = {"id": 4711, "full_name": "acme/services"}
         pull = {
             "number": 7,
@@ -69,7 +69,7 @@ class Installation:
         self.github.script(PULL, (200, {**pull, **changes}, {}))
 
     def ask(self, token: str | None, body: Any = None, **fields: Any) -> tuple[int, Json]:
-        """Call the function as API Gateway does; status and body of its answer."""
+        """Call the function as API Gateway does; return status and body."""
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         text = body if isinstance(body, str) else json.dumps(body or {"pull_request": 7})
         event = {
@@ -85,14 +85,14 @@ class Installation:
         return int(answer["statusCode"]), json.loads(answer["body"])
 
     def writes(self) -> list[str]:
-        """What was written to Port or GitHub."""
+        """Return the writes to Port or GitHub."""
         routes = [*self.port.routes(), *self.github.routes()]
         return [r for r in routes if not r.startswith("GET ") and "access_token" not in r]
 
 
 @contextmanager
 def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
-    """The installation, in an account that is there."""
+    """Install Slipway in an existing account."""
     for name, secret in (
         ("slipway/port", {"client_id": "id", "client_secret": "secret-of-port"}),
         ("slipway/github", {"token": "ghp_token"}),
@@ -110,7 +110,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
 
 
 def _forget() -> None:
-    """As a new process begins."""
+    """Clear the caches, as in a new process."""
     load.cache_clear()
     clients.port_client.cache_clear()
     door._tokens.cache_clear()

@@ -1,4 +1,4 @@
-"""Reports over HTTP, from a pull request's number to the run's last status."""
+"""Reports over HTTP, from a pull request's number to the run's final status."""
 
 import json
 from typing import Any
@@ -27,7 +27,7 @@ from tests.unit.reports.world import (
 )
 
 pytestmark = pytest.mark.waits
-# Apostrophes, which the reader by regular expressions took for a text over several lines.
+# Apostrophes, which a reader by regular expressions would read as multi-line text.
 APOSTROPHE = (
     "description: the customer's basket\nargs:\n  - --verbose\nimage:\n  tag: 1.4.0\nreplicas: 2\n"
 )
@@ -84,7 +84,7 @@ def test_entity_is_written_first_and_the_status_last(world: World) -> None:
     assert writes == ["entities", "logs", RUN_ID]
 
 
-def test_links_of_the_run_stay(world: World) -> None:
+def test_run_links_are_kept(world: World) -> None:
     world.commit()
     world.pull()
     world.run["link"] = ["https://logs.test"]
@@ -140,7 +140,7 @@ def test_entity_without_health_counts_as_pending(world: World) -> None:
     )
 
 
-def test_ended_run_is_left_alone_but_the_entity_written(world: World) -> None:
+def test_entity_is_written_when_the_run_has_ended(world: World) -> None:
     world.commit()
     world.pull()
     world.run |= {"status": "FAILURE", "summary": "Cancelled by the requester"}
@@ -152,7 +152,7 @@ def test_ended_run_is_left_alone_but_the_entity_written(world: World) -> None:
     assert world.logs == []
 
 
-def test_report_goes_on_when_the_run_ends_in_between(world: World) -> None:
+def test_report_continues_when_the_run_ends_concurrently(world: World) -> None:
     world.commit()
     world.pull()
     world.ends_in_between = True
@@ -181,7 +181,7 @@ def test_report_goes_on_when_the_run_ends_in_between(world: World) -> None:
         ("host: {{ .x }}\n", {}, "an unquoted '{{ … }}' at line 1"),
     ],
 )
-def test_values_are_what_a_yaml_reader_reads(
+def test_values_are_read_as_yaml(
     world: World, values: str, known: dict[str, Any], said: str
 ) -> None:
     world.commit()
@@ -196,7 +196,7 @@ def test_values_are_what_a_yaml_reader_reads(
     assert said in world.run["summary"]
 
 
-def test_missing_values_are_left_out_and_named(world: World) -> None:
+def test_missing_values_are_omitted_and_named(world: World) -> None:
     world.commit()
     del world.files[MAIN, f"{FOLDER}/common_values.json"]
     world.pull()
@@ -207,7 +207,7 @@ def test_missing_values_are_left_out_and_named(world: World) -> None:
     assert "'replicas' was not changed: apps/" in world.run["summary"]
 
 
-def test_late_report_of_a_create_takes_the_values_of_now(world: World) -> None:
+def test_late_create_report_uses_current_values(world: World) -> None:
     world.commit(ref=MERGE)
     world.commit({**COMMON, "replicas": 7})
     world.pull()
@@ -221,7 +221,7 @@ def test_late_report_of_a_create_takes_the_values_of_now(world: World) -> None:
     ("now", "said"),
     [(None, "removed since"), ({**PORT_DATA, "run_id": "r_second"}, "replaced since")],
 )
-def test_late_create_does_not_bring_a_service_back(
+def test_late_create_report_does_not_restore_a_deleted_service(
     world: World, now: dict[str, str] | None, said: str
 ) -> None:
     world.commit(ref=MERGE)
@@ -237,7 +237,7 @@ def test_late_create_does_not_bring_a_service_back(
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"identifier": "other"}', "\x00"])
-def test_port_data_that_cannot_be_used_leaves_the_entity(world: World, text: str) -> None:
+def test_unusable_port_data_leaves_the_entity_unchanged(world: World, text: str) -> None:
     world.commit()
     world.files[MAIN, f"{FOLDER}/portData.json"] = text
     world.pending()
@@ -262,9 +262,7 @@ def test_port_data_with_a_byte_order_mark_is_read(world: World) -> None:
 
 
 @pytest.mark.parametrize("compared", ["identical", "behind", None])
-def test_merge_counts_while_the_branch_is_shown_as_before(
-    world: World, compared: str | None
-) -> None:
+def test_merge_counts_while_github_shows_a_stale_branch(world: World, compared: str | None) -> None:
     world.commit(ref=MERGE)
     world.compared = compared
     world.pull()
@@ -357,7 +355,7 @@ def test_merged_scaling_writes_only_what_differs(world: World, action: str) -> N
     assert world.run["status"] == "SUCCESS"
 
 
-def test_merged_action_writes_what_the_base_branch_says(world: World) -> None:
+def test_merged_action_writes_values_of_the_base_branch(world: World) -> None:
     world.day_2("upscale_service")
     world.commit(port_data={**PORT_DATA, "owner": "next@acme.example"})
 
@@ -368,7 +366,7 @@ def test_merged_action_writes_what_the_base_branch_says(world: World) -> None:
 
 
 @pytest.mark.parametrize("action", ["upscale_service"])
-def test_change_of_a_service_without_entity_makes_none(world: World, action: str) -> None:
+def test_change_of_a_service_without_entity_creates_none(world: World, action: str) -> None:
     world.day_2(action)
     world.entities.clear()
 
@@ -400,7 +398,7 @@ def test_merged_delete_removes_the_entity(world: World) -> None:
     assert world.run["status"] == "SUCCESS"
 
 
-def test_merged_delete_of_a_service_made_again_keeps_it(world: World) -> None:
+def test_merged_delete_keeps_a_recreated_service(world: World) -> None:
     world.day_2("delete_service")
     world.commit(port_data={**PORT_DATA, "run_id": "r_second"})
 
@@ -410,7 +408,7 @@ def test_merged_delete_of_a_service_made_again_keeps_it(world: World) -> None:
     assert world.run["status"] == "SUCCESS"
 
 
-def test_delete_counts_while_the_folder_is_still_shown(world: World) -> None:
+def test_delete_counts_while_github_shows_a_stale_folder(world: World) -> None:
     world.day_2("delete_service")
     world.commit()
     world.compared = "behind"
@@ -431,7 +429,7 @@ def test_delete_with_dependents_names_them(world: World) -> None:
     assert "route/basket, route/checkout" in world.run["summary"]
 
 
-def test_delete_is_finished_once_the_dependents_are_gone(world: World) -> None:
+def test_delete_finishes_when_the_dependents_are_removed(world: World) -> None:
     world.day_2("delete_service")
     world.dependents = ["checkout"]
     world.report()
@@ -452,7 +450,7 @@ def test_bot_that_merged_is_named(world: World, bot: str) -> None:
     assert world.run["summary"].startswith(f"Pull request #12 was merged by {bot}.")
 
 
-def test_user_who_is_gone_is_not_named(world: World) -> None:
+def test_deleted_user_is_not_named(world: World) -> None:
     world.closed_by = None
     world.day_2("upscale_service", merged=False)
 
@@ -461,7 +459,7 @@ def test_user_who_is_gone_is_not_named(world: World) -> None:
     assert world.run["summary"].startswith("Pull request #12 was closed without a merge. ")
 
 
-# -- what is not reported
+# -- pull requests that are not reported
 
 
 @pytest.mark.parametrize(
@@ -478,9 +476,7 @@ def test_user_who_is_gone_is_not_named(world: World) -> None:
         ),
     ],
 )
-def test_pull_request_that_is_not_ours_is_refused(
-    world: World, changes: dict[str, Any], said: str
-) -> None:
+def test_foreign_pull_request_is_refused(world: World, changes: dict[str, Any], said: str) -> None:
     world.pull(**changes)
 
     with pytest.raises(NothingToReport, match=said):
@@ -490,13 +486,13 @@ def test_pull_request_that_is_not_ours_is_refused(
     assert world.run["status"] == "IN_PROGRESS"
 
 
-def test_number_of_no_pull_request_is_refused(world: World) -> None:
+def test_number_without_a_pull_request_is_refused(world: World) -> None:
     with pytest.raises(NothingToReport, match="Pull request #99 does not exist"):
         world.report(99)
 
 
 @pytest.mark.parametrize("row", [{"pr_number": None}, {"pr_number": None, "service": None}])
-def test_pull_request_the_ledger_does_not_know_waits(world: World, row: dict[str, Any]) -> None:
+def test_pull_request_missing_from_the_ledger_waits(world: World, row: dict[str, Any]) -> None:
     world.commit()
     world.pull()
     world.note(**row)
@@ -517,7 +513,7 @@ def test_ended_run_without_pull_request_is_refused(world: World) -> None:
         world.report()
 
 
-def test_run_of_no_known_entity_is_refused(world: World) -> None:
+def test_run_without_a_known_entity_is_refused(world: World) -> None:
     world.commit()
     world.pull()
     world.note(service=None)
@@ -526,7 +522,7 @@ def test_run_of_no_known_entity_is_refused(world: World) -> None:
         world.report()
 
 
-def test_merge_is_reported_when_its_kind_is_gone(world: World) -> None:
+def test_merge_is_reported_when_its_kind_was_removed(world: World) -> None:
     world.commit()
     world.pull()
     world.note(service="cluster/blue")
@@ -542,7 +538,7 @@ def test_merge_is_reported_when_its_kind_is_gone(world: World) -> None:
     ("route", "error"),
     [("GET /github", GitHubUnavailable), ("GET /port/v1/actions", PortUnavailable)],
 )
-def test_outage_is_for_later(world: World, route: str, error: type[Exception]) -> None:
+def test_outage_is_retried_later(world: World, route: str, error: type[Exception]) -> None:
     world.commit()
     world.pull()
     world.faults = [(route, 503)] * 20
@@ -554,7 +550,7 @@ def test_outage_is_for_later(world: World, route: str, error: type[Exception]) -
 
 
 @pytest.mark.parametrize("call", ["GET /port/v1/actions/runs", "DELETE /port/v1/blueprints"])
-def test_404_that_is_not_ports_is_for_later(world: World, call: str) -> None:
+def test_foreign_404_is_retried_later(world: World, call: str) -> None:
     world.pending()
     world.pull(merged=False)
     world.faults = [(call, 404)] * 20
@@ -570,7 +566,7 @@ def test_404_that_is_not_ports_is_for_later(world: World, call: str) -> None:
 
 
 def repair(world: World, kind: str, **changes: Any) -> None:
-    """The merged pull request of a repair of a service that is there."""
+    """Make the merged pull request of a repair of an existing service."""
     world.entities[SERVICE] = deployed(health_status="Degraded", replicas=2, image_tag="2.0.0")
     world.commit({"image": {"tag": "1.4.0"}, "replicas": 3})
     head = {"ref": f"slipway/{kind}/{'a' * 32}-3-1", "repo": {"id": 7}}
@@ -578,7 +574,7 @@ def repair(world: World, kind: str, **changes: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", ["roll_back", "scale_up"])
-def test_merged_repair_brings_the_figures_of_the_branch(world: World, kind: str) -> None:
+def test_merged_repair_writes_figures_of_the_base_branch(world: World, kind: str) -> None:
     repair(world, kind)
 
     outcome = world.report()
@@ -620,7 +616,7 @@ def test_repair_of_more_than_one_service_is_left_alone(world: World, changed: li
     assert world.writes() == []
 
 
-def test_repair_of_a_service_that_is_gone_is_left_alone(world: World) -> None:
+def test_repair_of_a_deleted_service_is_left_alone(world: World) -> None:
     repair(world, "roll_back")
     world.files.clear()
 
@@ -633,7 +629,7 @@ def test_repair_of_a_service_that_is_gone_is_left_alone(world: World) -> None:
 
 
 def adoption(world: World, key: str = f"service/{SERVICE}", **changes: Any) -> None:
-    """The merged pull request that adds the metadata of a service that was there before."""
+    """Make the merged pull request that adds the metadata of an existing service."""
     world.commit(port_data={**PORT_DATA, "run_id": "adopted"})
     world.pull(head={"ref": f"slipway/adopt/{key}", "repo": {"id": 7}}, **changes)
 
@@ -647,13 +643,13 @@ def test_merged_adoption_writes_the_entity(world: World) -> None:
     assert "entity is up to date" in outcome.message
     assert world.properties["owner"] == "dev@acme.example"
     assert world.properties["replicas"] == 2
-    # So that Slipway has a first look at it.
+    # This status lets Slipway run a first health check.
     assert world.properties["health_status"] == "Progressing"
     assert world.properties["pr_url"] == PR_URL
     assert not any("/actions/runs" in call for call in world.calls)
 
 
-def test_adoption_leaves_the_health_that_port_knows(world: World) -> None:
+def test_adoption_keeps_ports_health_status(world: World) -> None:
     world.entities[SERVICE] = entity(health_status="Healthy", sync_status="Synced")
     adoption(world)
 
@@ -674,7 +670,7 @@ def test_adoption_that_was_not_merged_is_left_alone(world: World, changes: dict[
 
 
 @pytest.mark.parametrize("key", ["service/other", "bucket/x", "unknown/x", "service/../x", "x"])
-def test_adoption_of_what_the_files_do_not_name_writes_nothing(world: World, key: str) -> None:
+def test_adoption_of_an_unnamed_entity_writes_nothing(world: World, key: str) -> None:
     adoption(world, key)
 
     outcome = world.report()

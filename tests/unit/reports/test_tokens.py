@@ -1,4 +1,4 @@
-"""What is kept of GitHub's keys and of the repository, and for how long."""
+"""How long GitHub's keys and repository data are cached."""
 
 import pytest
 from slipway.errors import GitHubUnavailable
@@ -6,7 +6,7 @@ from slipway.reports.tokens import Renewed
 
 
 class Source:
-    """Something to look up, and a clock."""
+    """A value to look up, and a clock."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -29,7 +29,7 @@ def source() -> Source:
     return Source()
 
 
-def test_value_is_kept_for_an_hour(source: Source) -> None:
+def test_value_is_cached_for_an_hour(source: Source) -> None:
     assert source.get("a")
     source.now = 3599
     assert source.get("a")
@@ -65,7 +65,7 @@ def test_unknown_values_are_looked_up_once_a_minute(source: Source) -> None:
     assert source.looks == 3
 
 
-def test_outage_is_asked_about_once_a_minute(source: Source) -> None:
+def test_github_is_queried_once_a_minute_during_an_outage(source: Source) -> None:
     source.value = None
 
     for second in range(120):
@@ -76,7 +76,7 @@ def test_outage_is_asked_about_once_a_minute(source: Source) -> None:
     assert source.looks == 2
 
 
-def test_kept_value_survives_an_outage(source: Source) -> None:
+def test_cached_value_survives_an_outage(source: Source) -> None:
     source.get("a")
     source.value, source.now = None, 60
 

@@ -1,4 +1,4 @@
-"""A small Port and a small GitHub behind one real HTTP server, a ledger, and reports to them."""
+"""A small Port and GitHub behind one real HTTP server, a ledger, and reports to them."""
 
 import base64
 import hashlib
@@ -53,7 +53,7 @@ def refusal(code: str, message: str = "said so") -> Json:
 
 
 class World:
-    """What Port and GitHub hold. Tests change it before and look at it after a report."""
+    """The state of Port and GitHub. Tests set it before a report and check it afterwards."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -69,7 +69,7 @@ class World:
             "properties": {"service_name": SERVICE},
             "link": [],
         }
-        # Whether the run ends, by someone else, as soon as it was read.
+        # Whether another writer ends the run as soon as it was read.
         self.ends_in_between = False
         self.logs: list[str] = []
         self.entities: dict[str, Json] = {}
@@ -79,15 +79,15 @@ class World:
         self.files: dict[tuple[str, str], str] = {}
         self.pulls: dict[int, Json] = {}
         self.changed = [f"{FOLDER}/common_values.json"]
-        # The base branch compared with the merge; None: GitHub does not know the merge there yet.
+        # The base branch compared with the merge; None: GitHub does not know the merge yet.
         self.compared: str | None = "ahead"
         self.closed_by: Json | None = {"login": "closer"}
         self.settings: Json = {"health_url": HEALTH_URL}
 
-    # -- what a test arranges
+    # -- set-up
 
     def pull(self, action: str = "create_service", *, merged: bool = True, **changes: Any) -> Json:
-        """The run's pull request, which Slipway has noted."""
+        """Add the run's pull request, which Slipway has recorded."""
         pull = {
             "number": NUMBER,
             "url": f"{self.url}/github/repos/{REPOSITORY}/pulls/{NUMBER}",
@@ -114,7 +114,7 @@ class World:
         return pull
 
     def note(self, **fields: Any) -> None:
-        """The ledger's row of the run."""
+        """Write the ledger's row of the run."""
         row = {
             "run_id": RUN_ID,
             "service": f"service/{SERVICE}",
@@ -126,7 +126,7 @@ class World:
         dynamodb_table("runs").put_item(Item=known)
 
     def day_2(self, action: str, *, merged: bool = True, **changes: Any) -> Json:
-        """A pull request for a service that is there, whose files another run has made."""
+        """Make a pull request for an existing service, whose files another run created."""
         self.run |= {"action": {"identifier": action}, "entity": {"identifier": SERVICE}}
         self.run["properties"] = {"step": 1}
         self.entities[SERVICE] = deployed(
@@ -139,12 +139,12 @@ class World:
     def commit(
         self, common: Json | None = None, *, port_data: Json | None = None, ref: str = MAIN
     ) -> None:
-        """Have the service's folder on the base branch."""
+        """Put the service's folder on the base branch."""
         self.files[ref, f"{FOLDER}/portData.json"] = json.dumps(port_data or PORT_DATA)
         self.files[ref, f"{FOLDER}/common_values.json"] = json.dumps(common or COMMON)
 
     def values(self, text: str) -> None:
-        """Have the values as YAML."""
+        """Write the values as YAML."""
         self.files.pop((MAIN, f"{FOLDER}/common_values.json"), None)
         self.files[MAIN, f"{FOLDER}/common_values.yaml"] = text
 
@@ -174,7 +174,7 @@ class World:
         )
 
     def writes(self) -> list[str]:
-        """What was written to Port or GitHub, signing in aside."""
+        """Return the writes to Port or GitHub, without sign-ins."""
         return [c for c in self.calls if not c.startswith("GET ") and "access_token" not in c]
 
     @property
@@ -294,7 +294,7 @@ def entity(**properties: Any) -> Json:
 
 
 def deployed(**properties: Any) -> Json:
-    """The entity of a service that is there, as its files say."""
+    """Return the entity of an existing service, as its files describe it."""
     return entity(
         namespace=SERVICE,
         health_url=HEALTH_URL.replace("{service}", SERVICE),
@@ -309,7 +309,7 @@ def sha(text: str) -> str:
 
 @contextmanager
 def serve(world: World) -> Iterator[World]:
-    """Have the world answer at `world.url`."""
+    """Serve the world at `world.url`."""
 
     class Handler(BaseHTTPRequestHandler):
         def _do(self) -> None:
@@ -333,7 +333,7 @@ def serve(world: World) -> Iterator[World]:
         do_GET = do_POST = do_PATCH = do_DELETE = _do
 
         def log_message(self, *_args: object) -> None:
-            """Nothing in the tests' output."""
+            """Keep the tests' output quiet."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))

@@ -1,4 +1,4 @@
-"""What becomes of a record: Port is a real HTTP server, AWS is moto."""
+"""The processing of records: Port is a real HTTP server, AWS is moto."""
 
 import base64
 import io
@@ -58,7 +58,7 @@ def message(**changes: Any) -> dict[str, Any]:
 
 
 def event(*values: object, timestamp: int = NOW) -> dict[str, Any]:
-    """An event of a self-managed Kafka event source with one partition."""
+    """Make an event of a self-managed Kafka event source with one partition."""
     records = []
     for offset, value in enumerate(values):
         raw = value if isinstance(value, bytes) else json.dumps(value).encode()
@@ -82,7 +82,7 @@ def event(*values: object, timestamp: int = NOW) -> dict[str, Any]:
 
 @dataclass
 class Scene:
-    """Port, and what the function did."""
+    """Port, and the actions of the function."""
 
     port: ScriptedServer
     log: io.StringIO
@@ -363,7 +363,7 @@ def test_run_goes_on_hold_and_fails_only_its_record_after_a_bug(
 
 
 def poisoned_batch(scene: Scene) -> dict[str, Any]:
-    """An event with ten runs, of which the function crashes on the fourth."""
+    """Make an event with ten runs, of which the fourth crashes the function."""
     runs = [f"r_{number}" for number in range(10)]
     for run_id in runs:
         route = f"/v1/actions/runs/{run_id}"
@@ -465,7 +465,7 @@ def test_run_of_an_unknown_status_is_on_hold(scene: Scene) -> None:
     assert "PAUSED" in (row("runs", run_id=RUN_ID) or {})["held"]["why"]
 
 
-def test_run_that_port_started_ends_with_that_reason(scene: Scene) -> None:
+def test_run_that_port_started_ends_with_a_reason(scene: Scene) -> None:
     by = {"byPort": True, "orgId": "org_test"}
 
     assert scene.consume(event(message(trigger={**message()["trigger"], "by": by}))) == DONE
@@ -474,23 +474,23 @@ def test_run_that_port_started_ends_with_that_reason(scene: Scene) -> None:
     assert scene.updates()[-1]["summary"].startswith("Port started this run itself")
 
 
-@pytest.mark.parametrize(("killed", "is_said"), [(1, False), (2, True), (3, True)])
-def test_run_says_when_its_function_is_killed_repeatedly(
-    scene: Scene, capsys: pytest.CaptureFixture[str], killed: int, is_said: bool
+@pytest.mark.parametrize(("killed", "is_shown"), [(1, False), (2, True), (3, True)])
+def test_run_shows_that_its_function_is_killed_repeatedly(
+    scene: Scene, capsys: pytest.CaptureFixture[str], killed: int, is_shown: bool
 ) -> None:
     for _ in range(killed):
-        # A process that is killed does not get to note its end.
+        # A killed process cannot record its end.
         Ledger("runs").open(parse(message()))
 
     assert scene.consume(event(message())) == DONE
 
     assert len(scene.acted) == 1
     text = f"interrupted {killed} times"
-    assert any(text in line for line in scene.logs()) == is_said
-    assert ('"RunCrashed"' in capsys.readouterr().out) == is_said
+    assert any(text in line for line in scene.logs()) == is_shown
+    assert ('"RunCrashed"' in capsys.readouterr().out) == is_shown
 
 
-def test_run_that_waits_is_not_said_to_be_interrupted(scene: Scene) -> None:
+def test_waiting_run_is_not_shown_as_interrupted(scene: Scene) -> None:
     def throttle(run: ActiveRun) -> None:
         raise GitHubUnavailable("GitHub asks to wait.")
 
@@ -514,7 +514,7 @@ def test_row_of_an_older_release_counts_no_interruptions(scene: Scene) -> None:
 PAGE: Answer = (404, b"<!doctype html><title>Gateway</title>", {"Content-Type": "text/html"})
 
 
-def test_run_is_delivered_later_when_a_gateway_says_404(
+def test_run_is_delivered_later_after_a_404_from_a_gateway(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene.port.script(f"GET {RUN}", PAGE)
@@ -617,7 +617,7 @@ def test_secret_input_is_decrypted_for_the_function_and_masked(
 
 
 def replayed(scene: Scene, *values: object, timestamp: int = NOW) -> list[tuple[str, str]]:
-    """What came of each record, and why."""
+    """Return the outcome of each record, and its reason."""
     answer = scene.consume({**event(*values, timestamp=timestamp), "replay": True})
     return [(each["outcome"], each["why"]) for each in answer["replayed"]]
 
@@ -685,7 +685,7 @@ def test_replayed_run_gets_a_new_retry_budget(
 
     assert (outcome, why[:20]) == ("later", "GitHub asks to wait.")
     found = row("runs", run_id=RUN_ID) or {}
-    # Each execution has a name of its own, and the wait begins small again.
+    # Each execution has its own name, and the wait starts small again.
     assert found["postponed"] == 3
     resume_at = datetime.fromisoformat(found["resume_at"])
     assert 20 < (resume_at - before).total_seconds() < 60
@@ -696,11 +696,11 @@ def test_replay_reports_a_concurrent_run_and_leaves_its_log(
 ) -> None:
     inner: list[tuple[str, str]] = []
 
-    def meanwhile(run: ActiveRun) -> None:
+    def end_concurrently(run: ActiveRun) -> None:
         scene.act = lambda run: None
         inner.extend(replayed(scene, message()))
 
-    scene.act = meanwhile
+    scene.act = end_concurrently
 
     assert replayed(scene, message()) == [("done", "")]
     assert inner == [("failed", "RunInProgress: Another invocation is working on this run.")]

@@ -1,4 +1,4 @@
-"""Runs that come by a queue, or by a doorbell of the sweep instead of a message."""
+"""Runs that arrive by a queue, or by a doorbell of the sweep instead of a message."""
 
 import base64
 import json
@@ -19,7 +19,7 @@ DEVELOPER = {"id": "auth0|1", "email": "dev@acme.example", "status": "ACTIVE"}
 
 
 def queued(*values: object) -> dict[str, Any]:
-    """An event of the function's SQS queue."""
+    """Make an event of the function's SQS queue."""
     return {
         "Records": [
             {
@@ -37,7 +37,7 @@ def queued(*values: object) -> dict[str, Any]:
 
 @pytest.fixture
 def unheard(scene: Scene) -> Scene:
-    """A run that dev@acme.example executed, and whose message never came."""
+    """Make a run of dev@acme.example whose message never arrived."""
     set_run(
         scene,
         blueprint={"identifier": "service"},
@@ -55,9 +55,7 @@ def test_queued_message_is_carried_out(scene: Scene) -> None:
     assert [run.run_id for run in scene.acted] == [RUN_ID]
 
 
-def test_queued_message_needs_no_signature_of_its_own(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_queued_message_needs_no_signature(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT_SIGNATURE", "required")
 
     scene.consume(queued(message()))
@@ -65,14 +63,14 @@ def test_queued_message_needs_no_signature_of_its_own(
     assert [run.run_id for run in scene.acted] == [RUN_ID]
 
 
-def test_message_queued_twice_is_carried_out_once(scene: Scene) -> None:
+def test_message_is_carried_out_once_when_queued_twice(scene: Scene) -> None:
     assert scene.consume(queued(message(), message())) == {"batchItemFailures": []}
     scene.consume(queued(message()))
 
     assert len(scene.acted) == 1
 
 
-def test_queued_message_that_fails_is_named_to_sqs(scene: Scene) -> None:
+def test_failed_queued_message_is_reported_to_sqs(scene: Scene) -> None:
     def fail(_run: object) -> None:
         raise ZeroDivisionError
 
@@ -86,7 +84,7 @@ def test_queued_message_that_fails_is_named_to_sqs(scene: Scene) -> None:
     assert "ZeroDivisionError" in held["held"]["why"]
 
 
-def test_doorbell_carries_out_what_port_has(unheard: Scene) -> None:
+def test_doorbell_carries_out_ports_run(unheard: Scene) -> None:
     outcome = unheard.consume(BELL)
 
     assert outcome["outcome"] == "done"
@@ -100,7 +98,7 @@ def test_doorbell_carries_out_what_port_has(unheard: Scene) -> None:
     assert f"{run.message.requested_at:%Y-%m-%d %H:%M}" == "2026-11-23 10:00"
 
 
-def test_doorbell_of_an_entitys_run_names_the_entity(unheard: Scene) -> None:
+def test_doorbell_of_a_day_2_run_names_the_entity(unheard: Scene) -> None:
     set_run(unheard, entity={"identifier": "shop"}, createdBy="auth0|1")
 
     unheard.consume(BELL)
@@ -112,9 +110,7 @@ def test_doorbell_of_an_entitys_run_names_the_entity(unheard: Scene) -> None:
 @pytest.mark.parametrize(
     "user", [{**DEVELOPER, "id": "auth0|2"}, {**DEVELOPER, "status": "DISABLED"}]
 )
-def test_doorbell_knows_no_person_when_port_shows_none(
-    unheard: Scene, user: dict[str, str]
-) -> None:
+def test_doorbell_has_no_person_when_port_shows_none(unheard: Scene, user: dict[str, str]) -> None:
     unheard.port.script("GET /v1/users", (200, {"ok": True, "users": [user]}, {}))
 
     unheard.consume(BELL)
@@ -123,7 +119,7 @@ def test_doorbell_knows_no_person_when_port_shows_none(
     assert (run.message.requester.user_id, run.message.requester.email) == ("auth0|1", "")
 
 
-def test_doorbell_is_no_security_event(unheard: Scene) -> None:
+def test_doorbell_is_not_a_security_event(unheard: Scene) -> None:
     unheard.consume(BELL)
 
     assert '"security"' not in unheard.log.getvalue()
@@ -135,7 +131,7 @@ def test_doorbell_needs_no_signature(unheard: Scene, monkeypatch: pytest.MonkeyP
     assert unheard.consume(BELL)["outcome"] == "done"
 
 
-def test_late_message_finds_the_run_claimed(unheard: Scene) -> None:
+def test_late_message_does_not_repeat_a_claimed_run(unheard: Scene) -> None:
     unheard.consume(BELL)
 
     unheard.consume(event(message()))
@@ -143,7 +139,7 @@ def test_late_message_finds_the_run_claimed(unheard: Scene) -> None:
     assert len(unheard.acted) == 1
 
 
-def test_doorbell_finds_the_run_claimed(scene: Scene) -> None:
+def test_doorbell_does_not_repeat_a_claimed_run(scene: Scene) -> None:
     scene.consume(event(message()))
 
     scene.consume(BELL)
@@ -166,7 +162,7 @@ def test_doorbell_of_another_action_does_nothing(unheard: Scene) -> None:
     assert not unheard.acted
 
 
-def test_doorbell_that_fails_joins_the_failed_records(unheard: Scene) -> None:
+def test_failed_doorbell_becomes_a_failed_record(unheard: Scene) -> None:
     def fail(_run: object) -> None:
         raise ZeroDivisionError
 
@@ -197,7 +193,7 @@ def test_failed_doorbell_can_be_replayed(unheard: Scene) -> None:
     assert len(unheard.acted) == 2
 
 
-def test_doorbell_that_must_wait_is_delivered_later(unheard: Scene) -> None:
+def test_postponed_doorbell_is_delivered_later(unheard: Scene) -> None:
     unheard.port.script(f"GET {RUN}", test_consumer.UNKNOWN)
 
     assert unheard.consume(BELL)["outcome"] == "later"

@@ -1,4 +1,4 @@
-"""Failed records in the bucket: whatever is there can be listed, and is put away exactly."""
+"""Failed records in the bucket: any content can be listed, and a record is archived unchanged."""
 
 import base64
 import json

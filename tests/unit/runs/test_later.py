@@ -34,7 +34,7 @@ def later() -> LaterDelivery:
         (None, NOW - timedelta(hours=4), timedelta(minutes=15)),
     ],
 )
-def test_resume_time_is_as_the_server_says_or_doubles(
+def test_resume_time_is_the_servers_or_doubles(
     retry_at: datetime | None, waiting_since: datetime, expected: timedelta
 ) -> None:
     error = RetryableError("GitHub is throttling", retry_at)

@@ -1,4 +1,4 @@
-"""Messages of SQS become records, and are put into queues."""
+"""Messages of SQS become records, and records are put into queues."""
 
 import hashlib
 import json
@@ -33,7 +33,7 @@ def receive(url: str) -> list[Any]:
 
 
 def as_lambda_gives_it(message: Any, arn: str = ARN) -> dict[str, Any]:
-    """A received message in the shape of an event source mapping."""
+    """Convert a received message to the shape of an event source mapping."""
     return {
         "messageId": message["MessageId"],
         "body": message["Body"],
@@ -52,7 +52,7 @@ def delivered(url: str) -> Sequence[KafkaRecord]:
     return QueueBatch(event, "records").records()
 
 
-def test_body_comes_out_of_the_queue_as_it_was_sent() -> None:
+def test_body_is_received_unchanged_from_the_queue() -> None:
     body = '{"text":"\ufffe caf\u00e9 \\u0000"}'.encode()
     url = make_queue()
 
@@ -62,7 +62,7 @@ def test_body_comes_out_of_the_queue_as_it_was_sent() -> None:
     assert record.text.encode() == body
 
 
-def test_record_has_place_and_time_that_sqs_assigned() -> None:
+def test_record_has_the_place_and_time_from_sqs() -> None:
     url = make_queue()
     send(url, BODY, None, "records")
 
@@ -73,7 +73,7 @@ def test_record_has_place_and_time_that_sqs_assigned() -> None:
     assert not record.must_be_verified
 
 
-def test_body_that_sqs_would_not_take_is_kept_in_s3() -> None:
+def test_body_too_large_for_sqs_is_stored_in_s3() -> None:
     body = json.dumps({"text": "x" * 256 * 1024}).encode()
     url = make_queue()
 
@@ -105,7 +105,7 @@ def test_changes_of_one_entity_keep_their_order() -> None:
     assert [each.value["number"] for each in records] == [0, 1, 2]
 
 
-def test_change_that_is_sent_twice_is_queued_once() -> None:
+def test_change_is_queued_once_when_sent_twice() -> None:
     url = make_queue("slipway-health_checker.fifo")
 
     for _ in range(2):
@@ -114,7 +114,7 @@ def test_change_that_is_sent_twice_is_queued_once() -> None:
     assert len(receive(url)) == 1
 
 
-def test_failed_messages_are_named_to_sqs() -> None:
+def test_failed_messages_are_reported_to_sqs() -> None:
     url = make_queue()
     for number in range(3):
         send(url, str(number).encode(), None, "records")
@@ -179,7 +179,7 @@ def test_dead_letters_become_failed_records() -> None:
     assert receive(url) == []
 
 
-def test_large_dead_letter_is_kept_with_its_body() -> None:
+def test_large_dead_letter_is_stored_with_its_body() -> None:
     url = make_queue("slipway-create_service-failed")
     body = json.dumps({"text": "x" * 300_000}).encode()
     send(url, body, None, "records")

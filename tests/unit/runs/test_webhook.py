@@ -1,4 +1,4 @@
-"""`POST /port/webhook`: what is taken, and into which queue it goes."""
+"""`POST /port/webhook`: accepted requests, and the queue of each."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ MESSAGE = {"action": "create_service", "resourceType": "run", "context": {"runId
 
 @pytest.fixture
 def queue() -> str:
-    """The queue of `create_service`, and Port's secret."""
+    """Provide the queue of `create_service`, and Port's secret."""
     boto3.client("secretsmanager").create_secret(
         Name="slipway/port",
         SecretString=json.dumps({"client_id": "id", "client_secret": SECRET}),
@@ -60,7 +60,7 @@ def test_signature_covers_the_body_byte_for_byte(queue: str) -> None:
     assert bodies(queue) == [body]
 
 
-def test_body_in_base64_is_read(queue: str) -> None:
+def test_base64_body_is_read(queue: str) -> None:
     event = signed_request(body_of(MESSAGE))
     event["body"] = base64.b64encode(event["body"].encode()).decode()
 
@@ -84,14 +84,14 @@ def test_request_without_a_header_is_unauthorized(queue: str, missing: str) -> N
 
 
 @pytest.mark.parametrize("timestamp", ["", "soon", "nan", "inf", "1e400", "-1"])
-def test_request_of_an_odd_time_is_unauthorized(queue: str, timestamp: str) -> None:
+def test_request_with_an_invalid_time_is_unauthorized(queue: str, timestamp: str) -> None:
     body = body_of(MESSAGE)
     event = {"headers": headers_of(body, timestamp), "body": body.decode()}
 
     assert Webhook().answer(event)["statusCode"] == 401
 
 
-def test_signature_inside_the_body_does_not_count(queue: str) -> None:
+def test_signature_in_the_body_does_not_count(queue: str) -> None:
     body = body_of({**MESSAGE, "headers": {SIGNATURE: "v1,x"}})
 
     assert Webhook().answer({"headers": {}, "body": body.decode()})["statusCode"] == 401
@@ -106,31 +106,31 @@ def test_signed_body_that_is_not_json_is_refused(queue: str, body: bytes) -> Non
 
 
 def test_rotated_secret_counts_within_seconds(queue: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    door = Webhook()
-    door.answer(signed_request(body_of(MESSAGE)))
+    receiver = Webhook()
+    receiver.answer(signed_request(body_of(MESSAGE)))
     renewed = json.dumps({"client_id": "id", "client_secret": "renewed-" + SECRET})
     boto3.client("secretsmanager").put_secret_value(SecretId="slipway/port", SecretString=renewed)
     now = time.monotonic() + 6
     monkeypatch.setattr("slipway.runs.webhook.time.monotonic", lambda: now)
 
-    answer = door.answer(signed_request(body_of(MESSAGE), secret="renewed-" + SECRET))
+    answer = receiver.answer(signed_request(body_of(MESSAGE), secret="renewed-" + SECRET))
 
     assert answer["statusCode"] == 202
 
 
 def test_new_action_is_known_within_a_minute(queue: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    door = Webhook()
+    receiver = Webhook()
     new = body_of({**MESSAGE, "action": "restart_service"})
-    assert door.answer(signed_request(new))["statusCode"] == 404
+    assert receiver.answer(signed_request(new))["statusCode"] == 404
     queues = json.dumps({"runs": {"restart_service": queue}}).encode()
     boto3.client("s3").put_object(Bucket="records", Key="policy/queues.json", Body=queues)
     now = time.monotonic() + 61
     monkeypatch.setattr("slipway.runs.webhook.time.monotonic", lambda: now)
 
-    assert door.answer(signed_request(new))["statusCode"] == 202
+    assert receiver.answer(signed_request(new))["statusCode"] == 202
 
 
-def test_handler_answers_api_gateway(queue: str) -> None:
+def test_handler_returns_an_api_gateway_response(queue: str) -> None:
     webhook.cache_clear()
     config.load.cache_clear()
     context: Any = type(

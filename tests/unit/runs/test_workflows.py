@@ -1,4 +1,4 @@
-"""Runs of workflow nodes: taken only if the installation says so, and without a person."""
+"""Runs of workflow nodes: accepted only if the installation allows it, and without a person."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -60,7 +60,7 @@ def test_node_run_is_skipped_by_default(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("wrapped", [True, False])
-def test_node_run_is_carried_out_with_its_messages_inputs(taken: Scene, wrapped: bool) -> None:
+def test_node_run_is_carried_out_with_the_message_inputs(taken: Scene, wrapped: bool) -> None:
     message = node()
     if not wrapped:
         message |= message.pop("payload")
@@ -126,7 +126,7 @@ def test_ended_node_run_is_not_carried_out_again(taken: Scene) -> None:
     assert len(taken.port.bodies(f"PATCH {PATH}")) == 1
 
 
-def test_node_runs_are_what_the_ledger_says(aws: None) -> None:
+def test_ledger_decides_which_runs_are_node_runs(aws: None) -> None:
     boto3.resource("dynamodb").Table("runs").put_item(
         Item={
             "run_id": NODE,

@@ -1,4 +1,4 @@
-"""Resources that are there without metadata: which are found, and what is written about them."""
+"""Existing resources without metadata: which are found, and what is written about them."""
 
 import json
 from pathlib import Path
@@ -62,7 +62,7 @@ def test_resources_are_found_by_the_patterns_of_the_kind() -> None:
     assert found.refused == {}
 
 
-def test_repository_decides_which_resource_it_is() -> None:
+def test_repository_decides_the_resource() -> None:
     assert "shop.billing.ledger.dev" in find_resources(kind_of(), "shop", PATHS).resources
 
 
@@ -102,7 +102,7 @@ def test_identifier_in_two_places_is_refused() -> None:
     assert "apps/one/shop and apps/two/shop" in found.refused["shop"]
 
 
-def test_metadata_is_what_the_create_would_have_written() -> None:
+def test_metadata_equals_that_of_a_create() -> None:
     assert made(GIVEN) == {
         "identifier": "pay.billing.invoices.qa",
         **GIVEN,
@@ -120,7 +120,7 @@ def test_metadata_is_what_the_create_would_have_written() -> None:
         ({"colour": "red"}, "no input 'colour'"),
     ],
 )
-def test_value_that_the_form_refuses_is_refused(change: dict[str, Any], why: str) -> None:
+def test_value_refused_by_the_form_is_refused(change: dict[str, Any], why: str) -> None:
     with pytest.raises(UserError, match=why):
         made(GIVEN | change)
 
@@ -130,14 +130,14 @@ def test_missing_values_are_named_with_their_titles() -> None:
         made({})
 
 
-def test_text_that_was_typed_stays_text() -> None:
+def test_typed_text_stays_text() -> None:
     typed = 'x"\n, "blueprint": "other'
 
     with pytest.raises(UserError, match="Slack channel"):
         made(GIVEN | {"slack_channel": typed})
 
 
-def test_values_come_from_port_where_the_catalog_copies_them() -> None:
+def test_copied_values_come_from_port() -> None:
     entity = {"tier": "silver", "replicas": 3, "language": None, "on_call": "ada@acme.example"}
 
     assert inputs_in_port(kind_of(), entity) == {"tier": "silver", "on_call": "ada@acme.example"}

@@ -1,4 +1,4 @@
-"""What Terraform is told when it applies the stack to a sandbox."""
+"""Terraform's input when it applies the stack to a sandbox."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ CLUSTER_URL=http://127.0.0.1:3300
 
 @pytest.fixture
 def terraform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Terraform that prints its environment."""
+    """Provide a Terraform that prints its environment."""
     program = tmp_path / "bin" / "terraform"
     program.parent.mkdir()
     program.write_text("#!/bin/sh\nenv\n")

@@ -1,4 +1,4 @@
-"""What is said of the locked packages, by what the advisory databases answer."""
+"""The audit of locked packages, by the answers of the advisory databases."""
 
 import json
 from pathlib import Path
@@ -28,7 +28,7 @@ def look_up(
     ignored: str = "",
     environment: dict[str, str] | None = None,
 ) -> Any:
-    """Run the audit; `python` is said of every lock file, `known` of what must be vulnerable."""
+    """Run the audit; `python` is the answer for every lock file, `known` for a known advisory."""
 
     def pip_audit(_program: Path, _url: str, lock: Path) -> Any:
         return _python(known=known) if lock.name == "known.txt" and python is not None else python
@@ -62,7 +62,7 @@ def _python(*, known: bool) -> dict[str, Any]:
 CLEAN = {"dependencies": [{"name": "requests", "version": "2.34", "vulns": []}]}
 
 
-def test_audit_passes_and_says_so_without_an_answer(
+def test_audit_passes_with_a_note_without_an_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ended = look_up(monkeypatch, None, None)
@@ -85,7 +85,7 @@ def test_audit_fails_in_ci_when_one_source_is_silent(monkeypatch: pytest.MonkeyP
     assert "npm packages were not looked up" in ended.output
 
 
-def test_audit_passes_in_ci_when_told_so_explicitly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_audit_passes_in_ci_when_explicitly_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     told = {"CI": "true", "AUDIT_REQUIRE_ANSWERS": "0"}
 
     ended = look_up(monkeypatch, None, None, environment=told)
@@ -97,7 +97,7 @@ def test_audit_passes_in_ci_when_told_so_explicitly(monkeypatch: pytest.MonkeyPa
 def test_audit_ignores_a_source_that_misses_a_known_advisory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # As a mirror that answers whatever it is asked with nothing.
+    # A mirror may answer every query with an empty result.
     ended = look_up(monkeypatch, CLEAN, {"vulnerabilities": {}}, known=False)
 
     assert ended.exit_code == 0

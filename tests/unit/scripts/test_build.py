@@ -1,4 +1,4 @@
-"""`scripts/build`: what is in the archives, and that nothing else changes them."""
+"""`scripts/build`: the archives' content, and that nothing else changes them."""
 
 import json
 import os
@@ -54,13 +54,13 @@ def use_uv(root: Path, monkeypatch: pytest.MonkeyPatch, script: str = FAKE_UV) -
     folder = root / "build/uv/bin"
     put(root, {"build/uv/bin/uv": script})
     (folder / "uv").chmod(0o755)
-    # Found before the machine's own uv.
+    # It takes precedence over the machine's own uv.
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
 
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository with one function and a uv that installs one package."""
+    """Make a repository with one function and a uv that installs one package."""
     root = tmp_path / "repository"
     put(
         root,
@@ -101,7 +101,7 @@ def test_function_archive_has_only_its_own_package(root: Path) -> None:
     assert not (root / "build/gone.zip").exists()
 
 
-def test_layer_holds_slipway_and_what_its_dependencies_need(root: Path) -> None:
+def test_layer_contains_slipway_and_its_dependencies(root: Path) -> None:
     built(root)
 
     assert names(root, "layer-arm64.zip") == [
@@ -155,7 +155,7 @@ def test_distribution_without_licence_is_refused(tmp_path: Path, metadata: str) 
 
 def test_own_layer_names_its_lgpl_part(tmp_path: Path) -> None:
     locked = (REPOSITORY / "requirements/layer.txt").read_text()
-    # The environment of the tests has what the layer has.
+    # The environment of the tests contains the layer's packages.
     for name in re.findall(r"^([\w-]+)==", locked, re.MULTILINE):
         metadata = next(file for file in files(name) or () if file.name == "METADATA").locate()
         folder = Path(str(metadata)).parent
@@ -215,7 +215,7 @@ def test_unchanged_input_is_not_built_again(root: Path, monkeypatch: pytest.Monk
     assert built(root) == before
 
 
-def test_archive_that_was_damaged_is_built_again(root: Path) -> None:
+def test_damaged_archive_is_built_again(root: Path) -> None:
     before = built(root)
     (root / "build/greet.zip").write_bytes(b"")
 
@@ -233,9 +233,7 @@ def test_archive_that_was_damaged_is_built_again(root: Path) -> None:
         ("docs/install.md", set()),
     ],
 )
-def test_changed_input_is_built_again_and_nothing_else(
-    root: Path, changed: str, archives: set[str]
-) -> None:
+def test_only_changed_input_is_built_again(root: Path, changed: str, archives: set[str]) -> None:
     before = built(root)
     put(root, {changed: "something else\n"})
 
@@ -253,17 +251,17 @@ def test_index_names_file_digests_and_size(root: Path) -> None:
     assert listed["size"] == archive.stat().st_size
     assert listed["sha256"] == build.sha256(archive)
     with zipfile.ZipFile(archive) as file:
-        held = {name: file.read(name) for name in file.namelist()}
-    assert listed["content_sha256"] == build.digest(held)
+        content = {name: file.read(name) for name in file.namelist()}
+    assert listed["content_sha256"] == build.digest(content)
 
 
-def test_index_of_another_release_is_forgotten(root: Path) -> None:
+def test_index_of_another_release_is_discarded(root: Path) -> None:
     put(root, {"build/artifacts.json": '{"greet": {"unknown": 1}}'})
 
     assert sorted(built(root)) == ["greet", "layer-arm64", "layer-x86_64"]
 
 
-def test_missing_wheel_is_told_with_what_to_do(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_wheel_error_names_the_fix(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use_uv(root, monkeypatch, "#!/bin/sh\necho 'lib==1.0 has no usable wheels' >&2\nexit 1\n")
 
     app = typer.Typer()
@@ -286,9 +284,7 @@ def test_layer_over_the_limit_is_refused(root: Path, monkeypatch: pytest.MonkeyP
         built(root)
 
 
-def test_machine_without_uv_is_told_how_to_get_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_uv_error_names_the_fix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
 
     with pytest.raises(BuildError, match="make setup"):
@@ -302,7 +298,7 @@ def test_digest_is_equal_only_for_equal_entries(
     assert (build.digest(one) == build.digest(other)) == (one == other)
 
 
-def test_command_line_says_what_it_built(root: Path) -> None:
+def test_command_prints_the_built_archives(root: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "scripts.build", "--root", root, "--output", root / "out"],
         cwd=REPOSITORY,

@@ -37,7 +37,7 @@ def typed(folder: Path, value: object) -> Path:
     return path
 
 
-def test_check_passes_and_says_what_it_did_not_look_at() -> None:
+def test_check_passes_and_names_unchecked_settings() -> None:
     result = run("check")
 
     assert result.exit_code == 0
@@ -58,7 +58,7 @@ def test_check_prints_each_fault_and_fails(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".tfvars", ".tfvars.json"])
-def test_check_looks_at_the_variables(tmp_path: Path, suffix: str) -> None:
+def test_check_reads_the_variables(tmp_path: Path, suffix: str) -> None:
     values: dict[str, Any] = {
         "github": {"repositories": {"other": {"name": "acme/other"}}},
         "approvals": {"rules": [{"actions": ["upscale_service", "old"], "environments": ["*"]}]},
@@ -77,7 +77,7 @@ def test_check_looks_at_the_variables(tmp_path: Path, suffix: str) -> None:
     assert read_variables(path).approvals == values["approvals"]
 
 
-def test_check_names_actions_and_rules_without_each_other(tmp_path: Path) -> None:
+def test_check_names_unmatched_actions_and_rules(tmp_path: Path) -> None:
     path = tmp_path / "acme.tfvars.json"
     rules = [{"actions": ["upscale_service", "old"], "environments": ["*"]}]
     path.write_text(
@@ -98,7 +98,7 @@ def test_check_names_actions_and_rules_without_each_other(tmp_path: Path) -> Non
 
 
 def table_of(output: str) -> list[list[str]]:
-    """The cells of the rows below the heading."""
+    """Return the cells of the rows below the heading."""
     return [
         [cell.strip() for cell in line.strip("│").split("│")]
         for line in output.splitlines()
@@ -125,13 +125,13 @@ def test_check_prints_the_default_rules(tmp_path: Path) -> None:
     ]
 
 
-def test_check_says_that_no_approver_is_named() -> None:
+def test_check_reports_a_rule_without_approvers() -> None:
     *_, last = table_of(run("check").output)
 
     assert last == ["*", "*", "refused: approvals.approvers names no approver", "people"]
 
 
-def test_check_names_environments_that_are_not_the_catalogs(tmp_path: Path) -> None:
+def test_check_names_environments_missing_from_the_catalog(tmp_path: Path) -> None:
     path = tmp_path / "acme.tfvars"
     path.write_text(
         'approvals = { rules = [{ actions = ["*"], environments = ["prod", "Staging"] }] }'
@@ -173,21 +173,21 @@ def test_preview_of_an_update_reads_a_checkout(tmp_path: Path) -> None:
     assert "+replicas: 8" in result.output
 
 
-def test_preview_of_an_update_makes_up_an_entity() -> None:
+def test_preview_of_an_update_invents_an_entity() -> None:
     result = run("preview", "upscale_service")
 
     assert result.exit_code == 0
     assert "Scale my-service from 1 to 2 replicas" in result.output
 
 
-def test_preview_of_a_workflow_shows_what_it_is_given() -> None:
+def test_preview_of_a_workflow_shows_its_inputs() -> None:
     result = run("preview", "restart_service")
 
     assert "Runs .github/workflows/slipway-restart.yml with:" in result.output
     assert '"service": "my-service"' in result.output
 
 
-def test_preview_says_that_there_is_nothing_to_do(tmp_path: Path) -> None:
+def test_preview_reports_that_nothing_would_change(tmp_path: Path) -> None:
     result = run("preview", "downscale_service", "--inputs", typed(tmp_path, {"step": 1}))
 
     assert "Nothing to do: 'my-service' has 1 replica" in result.output
@@ -209,7 +209,7 @@ def test_preview_is_refused(tmp_path: Path, action: str, inputs: object, said: s
 
 
 def spent(*arguments: object) -> float:
-    """The processor time of this Python with these arguments, in seconds."""
+    """Return the processor time of this Python with these arguments, in seconds."""
     before = os.times()
     command = [sys.executable, *map(str, arguments)]
     subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
@@ -222,7 +222,7 @@ def spent(*arguments: object) -> float:
 
 
 def test_preview_is_quick(tmp_path: Path) -> None:
-    # A second of a machine on which boto3 imports in 0.3 s; compared, so that any machine will do.
+    # One second where boto3 imports in 0.3 s; a ratio, so that the machine does not matter.
     preview = ["-m", "scripts.catalog", "preview", "create_bucket", "--inputs"]
 
     longest = 3.3 * max(spent("-c", "import boto3") for _ in range(2))

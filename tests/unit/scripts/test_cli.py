@@ -1,4 +1,4 @@
-"""What every command of `scripts/` does alike: its help, its tables, where it looks."""
+"""Common behaviour of all commands in `scripts/`: help, tables, paths."""
 
 import os
 import runpy
@@ -57,7 +57,7 @@ def test_help_of_a_shell_command_has_an_example(name: str) -> None:
 
 
 @pytest.mark.parametrize("width", [90, 120, 200])
-def test_table_never_cuts_a_name(width: int) -> None:
+def test_table_never_truncates_a_name(width: int) -> None:
     table = Table()
     add_names(table, "Run", [RUN_ID])
     add_names(table, "Reference", ["create_service.2026-11-23.0123456789abcdef"])
@@ -72,7 +72,7 @@ def test_table_never_cuts_a_name(width: int) -> None:
     assert "create_service.2026-11-23.0123456789abcdef" in text
 
 
-def test_table_is_whole_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_table_is_complete_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     table = Table("Run", "Why")
     table.add_row(RUN_ID, "word " * 100)
 
@@ -83,7 +83,7 @@ def test_table_is_whole_without_a_terminal(capsys: pytest.CaptureFixture[str]) -
 
 @pytest.fixture
 def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of a running sandbox, in an environment that names no installation."""
+    """Make a folder of a running sandbox, and an environment without an installation."""
     for name in list(os.environ):
         if name.startswith(("AWS_", "PORT_")):
             monkeypatch.delenv(name)
@@ -108,13 +108,13 @@ def test_settings_ignore_the_sandbox_when_another_is_named(
     assert read_settings(None).get("PORT_BASE_URL") in (None, "mine")
 
 
-def test_settings_ignore_a_sandbox_that_is_down(sandbox: Path) -> None:
+def test_settings_ignore_a_stopped_sandbox(sandbox: Path) -> None:
     (sandbox / "env").unlink()
 
     assert "PORT_BASE_URL" not in read_settings(None)
 
 
-def test_doctor_prints_the_same_cure_once() -> None:
+def test_doctor_prints_the_same_fix_once() -> None:
     cure = "Set PORT_BASE_URL in the environment."
     results = [Result(f"Port: {n}", ok=False, detail="not set up", cure=cure) for n in range(3)]
     console = Console(width=200, record=True, file=StringIO())

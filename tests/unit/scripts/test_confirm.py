@@ -1,4 +1,4 @@
-"""`scripts/confirm` against SNS's answers as botocore's own description of them has it."""
+"""`scripts/confirm` with SNS's answers as botocore's model describes them."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -32,7 +32,7 @@ def answers(sns: "SNSClient") -> Iterator[Stubber]:
 
 
 def confirmed(answers: Stubber, authenticated: str) -> None:
-    """SNS takes the token; it refuses any call but that with authentication."""
+    """Provide an SNS that accepts the token, and only with authentication."""
     wanted = {"TopicArn": TOPIC, "Token": "2336412f", "AuthenticateOnUnsubscribe": "true"}
     answers.add_response("confirm_subscription", {"SubscriptionArn": SUBSCRIPTION}, wanted)
     attributes = {"ConfirmationWasAuthenticated": authenticated}

@@ -1,4 +1,4 @@
-"""Which functions of the account belong to an installation and read something."""
+"""The account's functions that belong to an installation and read an event source."""
 
 import pytest
 

@@ -28,7 +28,7 @@ def test_table_counts_managed_resources_of_each_plan() -> None:
     assert lines[-1] == "| resources in total | 3 | 0 |"
 
 
-def test_page_differs_when_a_number_changed(
+def test_check_fails_until_the_table_is_updated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = tmp_path / "install.md"

@@ -1,4 +1,4 @@
-"""Two stories of the demo play side by side, and each is shown whole."""
+"""Two stories of the demo run side by side, and the output of each stays together."""
 
 import threading
 from pathlib import Path
@@ -10,7 +10,7 @@ from scripts import demo
 from scripts.demo import Background, DemoError, show, step
 
 
-def test_background_story_is_shown_when_it_is_finished(
+def test_background_story_is_shown_when_finished(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     played = threading.Event()
@@ -44,7 +44,7 @@ def test_background_story_ends_the_demo_when_it_fails(
     assert "what had happened" in capsys.readouterr().out
 
 
-def test_demo_names_what_does_not_answer_without_a_traceback(
+def test_demo_names_an_unreachable_server_without_a_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     def refuse(_folder: object) -> None:

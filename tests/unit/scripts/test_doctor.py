@@ -1,4 +1,4 @@
-"""Each check of the doctor against a server that answers as the real one would."""
+"""Each check of the doctor, with a server that answers like the real one."""
 
 import base64
 import json
@@ -74,7 +74,7 @@ def repository(server: ScriptedServer, **fields: Any) -> None:
 
 
 def one(check: Check, installation: Installation) -> Result:
-    """What a check finds about the only repository."""
+    """Return a check's result for the only repository."""
     found = check(installation)
     assert isinstance(found, list)
     (result,) = found
@@ -89,7 +89,9 @@ def file(path: str, content: bytes) -> dict[str, Any]:
 # -- Port
 
 
-def test_right_credentials_are_no_fault(server: ScriptedServer, installation: Installation) -> None:
+def test_right_credentials_are_not_a_fault(
+    server: ScriptedServer, installation: Installation
+) -> None:
     server.script("GET /v1/organization", (200, {"ok": True, "organization": {"id": "org_1"}}, {}))
 
     assert port.sign_in(installation).ok
@@ -128,9 +130,7 @@ def test_credentials_of_another_organisation_are_a_fault(
     assert "org_2" in result.cure
 
 
-def test_the_role_is_tried_without_storing_anything(
-    server: ScriptedServer, installation: Installation
-) -> None:
+def test_role_check_stores_nothing(server: ScriptedServer, installation: Installation) -> None:
     for route in ENTITIES:
         server.script(route, (200, {"ok": True}, {}))
 
@@ -149,7 +149,7 @@ def test_the_role_is_tried_without_storing_anything(
         (refusal(422, "blueprint_schema_mismatch"), "scripts/port_setup"),
     ],
 )
-def test_a_role_that_is_not_enough_is_a_fault(
+def test_insufficient_role_is_a_fault(
     server: ScriptedServer, installation: Installation, answer: Any, cure: str
 ) -> None:
     server.script(ENTITIES[0], (200, {"ok": True}, {}))
@@ -161,7 +161,7 @@ def test_a_role_that_is_not_enough_is_a_fault(
     assert cure in service.cure
 
 
-def test_installed_definitions_are_no_fault(
+def test_installed_definitions_are_not_a_fault(
     server: ScriptedServer, installation: Installation
 ) -> None:
     for kind, body in load_definitions():
@@ -171,7 +171,7 @@ def test_installed_definitions_are_no_fault(
     assert port.definitions(installation).ok
 
 
-def test_missing_and_old_definitions_are_named(
+def test_missing_and_outdated_definitions_are_named(
     server: ScriptedServer, installation: Installation
 ) -> None:
     for kind, body in load_definitions():
@@ -237,7 +237,7 @@ PORTS = ["b-1.port:9196", "b-2.port:9196"]
         ("b-1.port:9196", None, None),
     ],
 )
-def test_configured_brokers_are_compared_with_ports(
+def test_configured_brokers_are_compared_with_ports_brokers(
     server: ScriptedServer,
     installation: Installation,
     configured: str,
@@ -260,7 +260,7 @@ def test_brokers_of_an_msk_cluster_are_not_compared(installation: Installation) 
     assert kafka.brokers(Installation({**installation.settings, **settings})).ok is None
 
 
-def test_existing_topics_are_no_fault(broker: tuple[Producer, str]) -> None:
+def test_existing_topics_are_not_a_fault(broker: tuple[Producer, str]) -> None:
     producer, servers = broker
     producer.produce("org_1.runs", b"{}")
     assert producer.flush(10) == 0
@@ -288,7 +288,7 @@ def test_missing_topics_are_named(broker: tuple[Producer, str], source: str, mis
     assert result.detail == f"missing: {missing}"
 
 
-def test_brokers_that_do_not_answer_are_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_brokers_are_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka, "TIMEOUT_SECONDS", 0.5)
     settings = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "PORT_ORG_ID": "org_1"}
 
@@ -302,7 +302,7 @@ def test_brokers_that_do_not_answer_are_a_fault(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("push", [True, False])
-def test_the_token_must_be_able_to_push(
+def test_token_is_fine_only_with_push_permission(
     server: ScriptedServer, installation: Installation, push: bool
 ) -> None:
     repository(server, permissions={"push": push, "pull": True})
@@ -312,7 +312,7 @@ def test_the_token_must_be_able_to_push(
 
 @pytest.fixture(scope="module")
 def key() -> str:
-    """The private key of an App."""
+    """Return the private key of an App."""
     made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     return made.private_bytes(
         serialization.Encoding.PEM,
@@ -322,7 +322,7 @@ def key() -> str:
 
 
 def of_app(installation: Installation, key: str, **changes: str) -> Installation:
-    """The installation, with an App instead of the token."""
+    """Return the installation with an App instead of the token."""
     app = {"APP_ID": "1", "INSTALLATION_ID": "2", "PRIVATE_KEY": key, **changes}
     settings = {f"GITHUB_{name}": value for name, value in app.items()}
     given = {**installation.settings, **settings}
@@ -330,7 +330,7 @@ def of_app(installation: Installation, key: str, **changes: str) -> Installation
 
 
 @pytest.mark.parametrize(("members", "told"), [({}, True), ({"members": "read"}, False)])
-def test_app_that_cannot_ask_teams_is_told(
+def test_app_without_team_permission_is_reported(
     server: ScriptedServer,
     installation: Installation,
     key: str,
@@ -356,7 +356,7 @@ def test_app_that_cannot_ask_teams_is_told(
         ({"PRIVATE_KEY": "hidden-value"}, "'private_key'"),
     ],
 )
-def test_wrong_field_of_an_app_is_named_by_each_check(
+def test_each_check_names_a_wrong_field_of_an_app(
     installation: Installation, key: str, changes: dict[str, str], field: str
 ) -> None:
     checks = [check for check in doctor.CHECKS if check[1].__module__ == github.__name__]
@@ -369,7 +369,7 @@ def test_wrong_field_of_an_app_is_named_by_each_check(
 
 
 @pytest.mark.parametrize(("status", "cure"), [(401, "new ones"), (404, "github.repositories")])
-def test_a_repository_that_is_not_shown_is_a_fault(
+def test_invisible_repository_is_a_fault(
     server: ScriptedServer, installation: Installation, status: int, cure: str
 ) -> None:
     server.script(REPOSITORY, (status, {"message": "no"}, {}))
@@ -381,7 +381,7 @@ def test_a_repository_that_is_not_shown_is_a_fault(
 
 
 def of_three(installation: Installation, **pay: Any) -> Installation:
-    """The acme installation: three keys, two repositories."""
+    """Return the acme installation: three keys, two repositories."""
     given = {
         "pay": {"name": "acme/pay", **pay},
         "shop": {"name": "acme/services", "base_branch": "trunk"},
@@ -405,7 +405,7 @@ def test_each_repository_of_the_map_is_checked_once(
     assert (services.name, services.ok) == ("GitHub: repository of acme/services", True)
 
 
-def test_installation_of_each_repository_is_its_own(
+def test_each_repository_has_its_own_installation(
     server: ScriptedServer, installation: Installation, key: str
 ) -> None:
     granted = dict.fromkeys(github.PERMISSIONS, "write")
@@ -423,7 +423,7 @@ def test_installation_of_each_repository_is_its_own(
     assert "the App's installation" in pay.cure
 
 
-def test_workflow_that_an_action_runs_must_be_there(
+def test_action_workflow_is_fine_only_when_it_exists(
     server: ScriptedServer, installation: Installation
 ) -> None:
     repository(server, default_branch="main")
@@ -443,9 +443,7 @@ def test_workflow_that_an_action_runs_must_be_there(
     ("text", "fault"),
     [("", "Set GITHUB_REPOSITORIES"), ("[]", "is not a map"), ('{"a": {"name": "x"}}', "a.name")],
 )
-def test_map_that_cannot_be_read_is_named(
-    installation: Installation, text: str, fault: str
-) -> None:
+def test_unreadable_map_is_named(installation: Installation, text: str, fault: str) -> None:
     settings = {"GITHUB_TOKEN": "t", "GITHUB_REPOSITORIES": text}
 
     (result,) = doctor.examine(Installation(settings), [("GitHub: reports", github.secrets)])
@@ -455,7 +453,7 @@ def test_map_that_cannot_be_read_is_named(
 
 
 @pytest.mark.parametrize(("told", "ok"), [(True, True), (False, False), (None, True)])
-def test_branches_of_merged_pull_requests_must_go(
+def test_merged_branches_are_fine_only_when_deleted(
     server: ScriptedServer, installation: Installation, told: bool | None, ok: bool
 ) -> None:
     repository(server, delete_branch_on_merge=told)
@@ -469,7 +467,7 @@ def test_branches_of_merged_pull_requests_must_go(
 
 
 def workflows(server: ScriptedServer, **changes: bytes) -> None:
-    """The workflows on the default branch, by default as in the template."""
+    """Provide the workflows on the default branch, by default those of the template."""
     repository(server, default_branch="main")
     for path in (github.REPORT_WORKFLOW, ".github/workflows/slipway-restart.yml"):
         kind = path.removeprefix(".github/workflows/slipway-").removesuffix(".yml")
@@ -486,7 +484,9 @@ def test_workflows_as_in_the_template_are_fine(
     assert one(github.workflow, installation).ok
 
 
-def test_restart_may_be_the_teams_own(server: ScriptedServer, installation: Installation) -> None:
+def test_restart_workflow_of_the_team_is_fine(
+    server: ScriptedServer, installation: Installation
+) -> None:
     workflows(server, restart=b"on: workflow_dispatch")
 
     assert one(github.workflow, installation).ok
@@ -500,7 +500,7 @@ def test_restart_may_be_the_teams_own(server: ScriptedServer, installation: Inst
         ({"restart": b""}, "slipway-restart.yml is missing"),
     ],
 )
-def test_workflow_that_cannot_report_is_named(
+def test_changed_or_missing_workflow_is_named(
     server: ScriptedServer, installation: Installation, changes: dict[str, bytes], said: str
 ) -> None:
     workflows(server, **changes)
@@ -520,7 +520,7 @@ RUN_RULES = f"{REPOSITORY}/rules/branches/{github.RUN_BRANCH}"
 def protect(
     server: ScriptedServer, *, ruleset: bool | None = None, classic: dict[str, Any] | None = None
 ) -> None:
-    """A base branch with a ruleset (that dismisses or not), or with a branch protection."""
+    """Protect the base branch with a ruleset (dismissing or not) or a branch protection."""
     repository(server)
     parameters = {"dismiss_stale_reviews_on_push": ruleset}
     rules = [{"type": "pull_request", "parameters": parameters}] if ruleset is not None else []
@@ -567,7 +567,7 @@ def test_base_branch_without_such_protection_is_a_fault(
 
 
 def require_signatures(server: ScriptedServer, *, by_ruleset: bool, **settings: Any) -> None:
-    """A base branch that requires signed commits."""
+    """Require signed commits on the base branch."""
     repository(server, **settings)
     rules = [{"type": "required_signatures"}] if by_ruleset else []
     server.script(RULES, (200, rules, {}))
@@ -577,7 +577,7 @@ def require_signatures(server: ScriptedServer, *, by_ruleset: bool, **settings: 
 
 
 @pytest.mark.parametrize("by_ruleset", [True, False])
-def test_signatures_are_given_when_required(
+def test_signatures_are_fine_when_required(
     server: ScriptedServer, installation: Installation, by_ruleset: bool
 ) -> None:
     require_signatures(server, by_ruleset=by_ruleset)
@@ -587,7 +587,9 @@ def test_signatures_are_given_when_required(
     assert (result.ok, result.detail) == (True, "required and given")
 
 
-def test_signatures_may_not_be_required(server: ScriptedServer, installation: Installation) -> None:
+def test_signatures_are_fine_when_not_required(
+    server: ScriptedServer, installation: Installation
+) -> None:
     protect(server, classic=CLASSIC)
 
     result = one(github.signatures, installation)
@@ -616,7 +618,7 @@ def test_signatures_are_unknown_when_protection_is_not_shown(
     assert one(github.signatures, installation).ok is None
 
 
-def test_protection_that_is_not_shown_says_nothing(
+def test_hidden_protection_gives_no_verdict(
     server: ScriptedServer, installation: Installation
 ) -> None:
     protect(server, classic=CLASSIC)
@@ -633,7 +635,7 @@ def test_protection_that_is_not_shown_says_nothing(
         ([], "not restricted: creation, update"),
     ],
 )
-def test_branches_of_runs_must_be_slipways(
+def test_run_branches_are_fine_only_when_restricted(
     server: ScriptedServer, installation: Installation, kinds: list[str], missing: str
 ) -> None:
     repository(server)
@@ -654,7 +656,7 @@ def secrets_of(server: ScriptedServer, own: list[str], shared: list[str]) -> Non
 
 @pytest.mark.parametrize("where", ["own", "shared"])
 @pytest.mark.parametrize("name", ["PORT_CLIENT_SECRET", "RESTART_CREDENTIALS"])
-def test_secret_that_every_branch_reads_is_a_fault(
+def test_secret_readable_by_every_branch_is_a_fault(
     server: ScriptedServer, installation: Installation, where: str, name: str
 ) -> None:
     lists = {"own": ["OTHER"], "shared": ["OTHER"], where: [name]}
@@ -672,9 +674,7 @@ def test_other_secrets_are_fine(server: ScriptedServer, installation: Installati
     assert one(github.secrets, installation).ok
 
 
-def test_secrets_that_are_not_shown_say_nothing(
-    server: ScriptedServer, installation: Installation
-) -> None:
+def test_hidden_secrets_give_no_verdict(server: ScriptedServer, installation: Installation) -> None:
     repository(server)
     server.script(f"{REPOSITORY}/actions/secrets", (403, {"message": "not accessible"}, {}))
 
@@ -689,7 +689,7 @@ def test_secrets_that_are_not_shown_say_nothing(
         ({"protected_branches": False, "custom_branch_policies": True}, True),
     ],
 )
-def test_restart_environment_must_be_for_chosen_branches(
+def test_restart_environment_is_fine_only_for_chosen_branches(
     server: ScriptedServer, installation: Installation, policy: dict[str, bool] | None, ok: bool
 ) -> None:
     repository(server)
@@ -699,7 +699,7 @@ def test_restart_environment_must_be_for_chosen_branches(
     assert one(github.restart_environment, installation).ok is ok
 
 
-def test_missing_restart_environment_says_nothing(
+def test_missing_restart_environment_gives_no_verdict(
     server: ScriptedServer, installation: Installation
 ) -> None:
     repository(server)
@@ -711,7 +711,7 @@ def test_missing_restart_environment_says_nothing(
     ("given", "ok"),
     [("https://x.test/reports", True), ("https://other.test/reports", False), (None, False)],
 )
-def test_reports_variable_must_be_this_installations(
+def test_reports_variable_is_fine_only_for_this_installation(
     server: ScriptedServer, installation: Installation, given: str | None, ok: bool
 ) -> None:
     repository(server)
@@ -748,7 +748,7 @@ POLICY = {
 
 
 def deployed(server: ScriptedServer, policy: dict[str, Any], **changes: str) -> None:
-    """The shipped catalog as it is deployed, with texts in the place of others, and a policy."""
+    """Deploy the shipped catalog with replaced texts, and a policy."""
     files = {**read_folder(SHIPPED), **{path: text.encode() for path, text in changes.items()}}
     stored = {path: base64.b64encode(data).decode() for path, data in files.items()}
     variables = {
@@ -779,9 +779,7 @@ def test_deployed_catalog_with_a_fitting_policy_is_fine(
     assert "versionId=v1" in asked.query
 
 
-def test_catalog_that_is_not_deployed_is_named(
-    server: ScriptedServer, installation: Installation
-) -> None:
+def test_undeployed_catalog_is_named(server: ScriptedServer, installation: Installation) -> None:
     deployed(server, POLICY, **{"bucket/resource.yaml": "identifier: other"})
 
     result = aws.catalog(installation)
@@ -798,7 +796,7 @@ def test_catalog_that_is_not_deployed_is_named(
         ({"rules": [{"actions": ["*"], "environments": ["Live"]}]}, "environment 'Live'"),
     ],
 )
-def test_policy_that_does_not_fit_the_catalog_is_named(
+def test_policy_mismatch_with_the_catalog_is_named(
     server: ScriptedServer, installation: Installation, change: dict[str, Any], said: str
 ) -> None:
     deployed(server, POLICY | change)
@@ -809,7 +807,7 @@ def test_policy_that_does_not_fit_the_catalog_is_named(
     assert said in result.detail
 
 
-def test_map_comes_from_what_is_deployed(
+def test_map_is_read_from_the_deployment(
     server: ScriptedServer, installation: Installation
 ) -> None:
     deployed(server, POLICY)
@@ -829,7 +827,7 @@ KAFKA_SECRET = secret(username="a", password="b")
     "fields",
     [{"token": "t"}, {"app_id": "1", "installation_id": "2"}],
 )
-def test_filled_in_secrets_are_no_fault(
+def test_complete_secrets_are_not_a_fault(
     server: ScriptedServer, installation: Installation, key: str, fields: dict[str, str]
 ) -> None:
     github_secret = secret(**fields, private_key=key)
@@ -839,9 +837,7 @@ def test_filled_in_secrets_are_no_fault(
     assert aws.secrets(installation).ok
 
 
-def test_secret_that_functions_cannot_use_is_named(
-    server: ScriptedServer, installation: Installation
-) -> None:
+def test_unusable_secret_is_named(server: ScriptedServer, installation: Installation) -> None:
     wrong = secret(app_id="1", installation_id="2", private_key="hidden-value")
     links = secret(key="c")
     server.script("POST /", PORT_SECRET, wrong, NO_SECRET, KAFKA_SECRET, links)
@@ -868,7 +864,7 @@ def test_incomplete_secrets_are_named_without_their_values(
 
 
 @pytest.mark.parametrize(("state", "ok"), [("Enabled", True), ("Disabled", False)])
-def test_the_event_source_mapping_must_be_enabled(
+def test_event_source_mapping_is_fine_only_when_enabled(
     server: ScriptedServer, installation: Installation, state: str, ok: bool
 ) -> None:
     arn = "arn:aws:lambda:eu-west-1:123456789012:function:slipway-create_service:live"
@@ -884,7 +880,7 @@ def test_the_event_source_mapping_must_be_enabled(
 
 
 @pytest.mark.parametrize(("source", "asked"), [("kafka", False), ("webhook", True)])
-def test_receiving_function_is_looked_for_by_webhook_only(
+def test_receiving_function_is_checked_for_webhooks_only(
     server: ScriptedServer, installation: Installation, source: str, asked: bool
 ) -> None:
     by = Installation({**installation.settings, "RUN_SOURCE": source}, installation.name_prefix)
@@ -897,7 +893,7 @@ def test_receiving_function_is_looked_for_by_webhook_only(
     assert any("slipway-receive_webhook" in route for route in server.routes()) is asked
 
 
-def test_kafka_secret_is_not_looked_for_by_webhook(
+def test_kafka_secret_is_not_checked_for_webhooks(
     server: ScriptedServer, installation: Installation
 ) -> None:
     by = Installation({**installation.settings, "RUN_SOURCE": "webhook"}, installation.name_prefix)
@@ -906,9 +902,7 @@ def test_kafka_secret_is_not_looked_for_by_webhook(
     assert aws.secrets(by).ok
 
 
-def test_a_function_that_is_not_there_is_a_fault(
-    server: ScriptedServer, installation: Installation
-) -> None:
+def test_missing_function_is_a_fault(server: ScriptedServer, installation: Installation) -> None:
     error = {"Type": "User", "Message": "no"}
     for alias in ALIASES:
         server.script(alias, (404, error, {"X-Amzn-ErrorType": "ResourceNotFoundException"}))
@@ -919,7 +913,7 @@ def test_a_function_that_is_not_there_is_a_fault(
     assert "has no alias 'live'" in result.detail
 
 
-def test_account_with_a_log_role_is_no_fault(
+def test_account_with_a_log_role_is_not_a_fault(
     server: ScriptedServer, installation: Installation
 ) -> None:
     role = "arn:aws:iam::123456789012:role/api-gateway-log"
@@ -941,9 +935,7 @@ def test_account_without_a_log_role_is_a_fault(
     assert "manage_account = true" in result.cure
 
 
-def test_account_that_cannot_be_read_is_a_fault(
-    server: ScriptedServer, installation: Installation
-) -> None:
+def test_unreadable_account_is_a_fault(server: ScriptedServer, installation: Installation) -> None:
     denied = {"message": "not authorized"}
     headers = {"X-Amzn-ErrorType": "AccessDeniedException"}
     server.script("GET /account", (403, denied, headers))
@@ -977,7 +969,7 @@ def test_repairs_need_trusted_urls_and_a_canary(
     assert ok or "health_probe" in result.cure
 
 
-def test_without_aws_nothing_is_said_about_it() -> None:
+def test_aws_checks_are_skipped_without_aws() -> None:
     assert aws.api_log_role(Installation({})).ok is None
     assert aws.secrets(Installation({})).ok is None
     assert aws.functions(Installation({})).ok is None
@@ -1027,9 +1019,7 @@ def test_impossible_check_is_a_fault_and_the_others_continue() -> None:
     assert "PORT_BASE_URL" in results[0].cure
 
 
-def test_a_server_that_hangs_up_is_a_fault(
-    server: ScriptedServer, installation: Installation
-) -> None:
+def test_closed_connection_is_a_fault(server: ScriptedServer, installation: Installation) -> None:
     server.script(REPOSITORY, (NO_ANSWER, None, {}))
 
     (result,) = doctor.examine(installation, [("GitHub", github.repository)])
@@ -1037,7 +1027,7 @@ def test_a_server_that_hangs_up_is_a_fault(
     assert result.ok is False
 
 
-def test_check_that_crashes_is_a_fault_without_details(
+def test_crashed_check_is_a_fault_without_details(
     installation: Installation,
 ) -> None:
     def crash(_: Installation) -> Result:
@@ -1051,7 +1041,7 @@ def test_check_that_crashes_is_a_fault_without_details(
 
 
 @pytest.mark.parametrize(("ok", "code"), [(True, 0), (None, 0), (False, 1)])
-def test_the_exit_status_says_whether_there_is_a_fault(
+def test_exit_status_shows_whether_there_is_a_fault(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ok: bool | None, code: int
 ) -> None:
     def check(_: Installation) -> Result:

@@ -1,4 +1,4 @@
-"""An exception from a check says why, in its place."""
+"""An exception in a check is reported with its reason, in the check's place."""
 
 import re
 import subprocess
@@ -9,14 +9,14 @@ import pytest
 pytestmark = pytest.mark.waits
 
 ROOT = Path(__file__).resolve().parents[3]
-# Each with what follows it in its line, which must be the reason.
+# Each matches an exception and the rest of its line, which must be the reason.
 EXCEPTIONS = {
     ".tf": [r"checkov:skip=\w+(?P<reason>.*)"],
     ".yml": [r"zizmor: ignore(?P<reason>.*)", r"shellcheck disable=\S+(?P<reason>.*)"],
     ".py": [r"# noqa\b(?P<reason>.*)", r"# type: ignore(?:\[[^\]]*\])?(?P<reason>.*)"],
     "": [r"shellcheck disable=\S+(?P<reason>.*)"],
 }
-# What is installed somewhere, and what installs it.
+# Folders of installed packages, and scripts that install them.
 CHECKED = ("functions/", "shared/", "services-repo/", "scripts/", "terraform/")
 CODES = re.compile(r"\[[^\]]*\]|\b[A-Z]{1,4}[0-9]{2,}\b")
 

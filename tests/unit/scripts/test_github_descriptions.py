@@ -1,4 +1,4 @@
-"""scripts/github_descriptions, with npm and without."""
+"""`scripts/github_descriptions`, with npm and without."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = Path("scripts", "github_descriptions")
 WANTED = Path("tests", "references", "github")
 TOOLS = ("sh", "dirname", "cat", "cksum", "mkdir", "mktemp", "cp", "mv", "rm")
-# What the real one leaves behind of the two packages.
+# The files of the two packages that the real npm leaves.
 NPM = """\
 #!/bin/sh
 packages=$3/node_modules/@octokit
@@ -23,7 +23,7 @@ echo schema >"$packages/graphql-schema/schema.graphql"
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A folder with the script and its lock file, and `bin` with the commands that it needs."""
+    """Make a folder with the script and its lock file, and `bin` with the needed commands."""
     for folder in ("bin", "scripts"):
         (tmp_path / folder).mkdir()
     shutil.copy(ROOT / SCRIPT, tmp_path / SCRIPT)

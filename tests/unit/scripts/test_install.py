@@ -1,4 +1,4 @@
-"""What scripts/install refuses, writes and remembers; the whole is in tests/integration."""
+"""Refusals, files and state of `scripts/install`; tests/integration runs all of it."""
 
 import json
 import tomllib
@@ -136,7 +136,7 @@ def test_inputs_have_the_shape_of_the_module() -> None:
     }
 
 
-def test_webhook_source_has_no_kafka() -> None:
+def test_webhook_source_has_no_kafka_settings() -> None:
     by_webhook = config(source="webhook")
 
     found = tfvars(by_webhook, Organization("org_acme", SECRETS), manage_log_role=False, numbers={})
@@ -145,13 +145,13 @@ def test_webhook_source_has_no_kafka() -> None:
     assert "kafka" not in found
 
 
-def test_input_without_a_value_is_left_out() -> None:
+def test_input_without_a_value_is_omitted() -> None:
     given = secret_inputs(Organization("org_acme", SECRETS), APP)
 
     assert given.keys() == {"TF_VAR_port_credentials", "TF_VAR_github_credentials"}
 
 
-def test_further_inputs_go_before_the_others() -> None:
+def test_further_inputs_override_the_others() -> None:
     limits = {"upscale_service": {"max": 3}}
 
     found = inputs(terraform={"approvals": {"limits": limits}, "sweep": {}})
@@ -161,7 +161,7 @@ def test_further_inputs_go_before_the_others() -> None:
     assert found["sweep"] == {}
 
 
-def test_repositories_of_two_owners_have_their_installation() -> None:
+def test_repositories_of_two_owners_have_two_installations() -> None:
     repositories = {"services": {"name": "acme/services"}, "data": {"name": "other/data"}}
     both = config(github={"repositories": repositories})
 
@@ -172,7 +172,7 @@ def test_repositories_of_two_owners_have_their_installation() -> None:
     assert [found[key]["installation_id"] for key in ("services", "data")] == ["2", "3"]
 
 
-def test_root_holds_no_secret(tmp_path: Path) -> None:
+def test_root_contains_no_secret(tmp_path: Path) -> None:
     write_root(tmp_path, config(), inputs())
 
     written = "".join(file.read_text() for file in tmp_path.iterdir())
@@ -189,7 +189,7 @@ def test_root_refuses_another_account(tmp_path: Path) -> None:
     assert (tmp_path / root["module"]["slipway"]["source"]).resolve() == MODULE
 
 
-def test_root_keeps_the_state_in_the_named_bucket(tmp_path: Path) -> None:
+def test_root_stores_the_state_in_the_named_bucket(tmp_path: Path) -> None:
     where = {"account": ACCOUNT, "region": "eu-west-1", "state_bucket": "acme-state"}
 
     write_root(tmp_path, config(aws=where), inputs())
@@ -238,7 +238,7 @@ def test_unused_name_is_accepted(cloud: None) -> None:
     aws.check_unused(aws.Account("eu-west-1"), config())
 
 
-def test_key_of_a_new_app_is_kept_until_dropped(cloud: None) -> None:
+def test_new_app_key_is_kept_until_deleted(cloud: None) -> None:
     account = aws.Account("eu-west-1")
 
     aws.keep_key(account, config(), {"app_id": "1"})
@@ -251,7 +251,7 @@ def test_key_of_a_new_app_is_kept_until_dropped(cloud: None) -> None:
     assert aws.read_secret(account, aws.key_name(config())) is None
 
 
-def test_empty_fields_of_a_secret_are_left_out(cloud: None) -> None:
+def test_empty_fields_of_a_secret_are_omitted(cloud: None) -> None:
     text = json.dumps({"app_id": 1, "private_key": "key", "token": None})
     boto3.client("secretsmanager", "eu-west-1").create_secret(Name="known", SecretString=text)
 
@@ -269,7 +269,7 @@ def test_folder_of_another_organization_is_refused(tmp_path: Path) -> None:
         Memory(tmp_path).hold_to("org_id", "org_other", "Port organisation", "Use another.")
 
 
-def test_mistake_can_be_corrected_before_the_apply(tmp_path: Path) -> None:
+def test_wrong_answer_can_be_corrected_before_the_apply(tmp_path: Path) -> None:
     Memory(tmp_path).hold_to("region", "us-east-1", "region", "Use another.")
 
     Memory(tmp_path).hold_to("region", "eu-west-1", "region", "Use another.")
@@ -277,7 +277,7 @@ def test_mistake_can_be_corrected_before_the_apply(tmp_path: Path) -> None:
     assert Memory(tmp_path).get("region") == "eu-west-1"
 
 
-def test_damaged_memory_is_named(tmp_path: Path) -> None:
+def test_corrupt_state_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "install.json").write_text("{")
 
     with pytest.raises(Stopped, match=r"cannot be read.*install\.json.*Remove the file"):
@@ -307,7 +307,7 @@ STEPS = len(install.Installer(config(), Path("/nowhere"), False, False, print).s
 
 
 @pytest.mark.parametrize("at", range(STEPS))
-def test_interrupted_step_is_taken_again(
+def test_interrupted_step_is_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
     file = tmp_path / "slipway.toml"
@@ -338,7 +338,7 @@ def test_interrupted_step_is_taken_again(
     assert taken == [*range(at), *range(STEPS)]
 
 
-def test_secret_that_is_not_set_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_secret_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GITHUB_TOKEN", raising=False)
     run = install.Installer(config(), tmp_path, False, False, print)
 
@@ -347,7 +347,7 @@ def test_secret_that_is_not_set_is_named(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 class Doctor:
-    """A doctor who finds some faults."""
+    """A doctor that finds some faults."""
 
     def __init__(self, *faults: str) -> None:
         self.stdout = json.dumps(
@@ -362,7 +362,7 @@ def examined(folder: Path, monkeypatch: pytest.MonkeyPatch, *faults: str) -> lis
     return said
 
 
-def test_settings_that_people_make_do_not_fail_the_installation(
+def test_manual_settings_do_not_fail_the_installation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = examined(tmp_path, monkeypatch, "GitHub: base branch", "AWS: e-mails to a@b.test")

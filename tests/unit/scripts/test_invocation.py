@@ -1,4 +1,4 @@
-"""How Port is told to invoke an installation."""
+"""How Port is configured to invoke an installation."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ def test_webhook_is_asynchronous_and_without_an_agent() -> None:
         assert (each["synchronized"], each["agent"], each["method"]) == (False, False, "POST")
 
 
-def test_body_of_an_action_is_a_message_that_slipway_reads() -> None:
+def test_action_body_is_a_valid_message() -> None:
     action = next(
         each
         for kind, each in wanted_definitions({}, BY_WEBHOOK)
@@ -64,7 +64,7 @@ def test_body_of_an_action_is_a_message_that_slipway_reads() -> None:
     assert Queues(runs=RUNS).route(message) == "queue"
 
 
-def test_body_of_an_automation_is_what_kafka_gets() -> None:
+def test_automation_body_equals_the_kafka_message() -> None:
     of_kafka = {each["identifier"]: each for kind, each in load_definitions() if kind == "action"}
 
     for kind, each in wanted_definitions({}, BY_WEBHOOK):
@@ -73,7 +73,7 @@ def test_body_of_an_automation_is_what_kafka_gets() -> None:
             assert each["invocationMethod"]["body"] == before
 
 
-def test_source_stays_as_installed_when_none_is_named() -> None:
+def test_source_stays_unchanged_when_none_is_named() -> None:
     record = {
         f"{kind} {each['identifier']}": each for kind, each in wanted_definitions({}, BY_WEBHOOK)
     }
@@ -91,7 +91,7 @@ def test_source_can_be_changed_back_to_kafka() -> None:
     } == {"KAFKA"}
 
 
-def test_definitions_that_port_carries_out_itself_stay() -> None:
+def test_definitions_that_port_runs_itself_stay_unchanged() -> None:
     upsert = {"identifier": "x", "invocationMethod": {"type": "UPSERT_ENTITY", "mapping": {}}}
 
     assert invoked([("action", upsert)], BY_WEBHOOK, {}) == [("action", upsert)]
@@ -112,5 +112,5 @@ def test_wrong_source_is_named(wrong: dict[str, str], named: str) -> None:
 
 
 @pytest.mark.parametrize("check", [kafka.brokers, kafka.topics])
-def test_doctor_asks_nothing_of_kafka_by_webhook(check: Any) -> None:
+def test_doctor_skips_kafka_for_webhooks(check: Any) -> None:
     assert check(Installation({"RUN_SOURCE": "webhook"})).ok is None

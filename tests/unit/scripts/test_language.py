@@ -75,7 +75,7 @@ def test_short_sentences_pass(source: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["test_given_a_when_b_then_c", "test_" + "a" * 56])
-def test_name_of_a_test_is_held_to_the_pattern(name: str) -> None:
+def test_test_name_outside_the_pattern_is_found(name: str) -> None:
     found = faults("tests/test_it.py", f"\ndef {name}():\n    pass\n")
 
     assert [one.place for one in found] == ["tests/test_it.py:2"]
@@ -89,7 +89,7 @@ def test_subject_of_a_commit_is_at_most_72_characters() -> None:
     ]
 
 
-def test_list_of_words_can_be_read() -> None:
+def test_word_list_can_be_read() -> None:
     words = read_words(Path("language.toml"))
 
     assert any(pattern.search("Nobody") for pattern, _ in words)

@@ -1,4 +1,4 @@
-"""`make plan` without an example of that name."""
+"""`make plan` with an unknown example."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""port_setup against a real HTTP server that keeps objects as Port does."""
+"""`scripts/port_setup` with a real HTTP server that stores objects like Port."""
 
 import json
 import threading
@@ -33,7 +33,7 @@ IDENTIFIERS = [
 
 
 class FakePort(ThreadingHTTPServer):
-    """Blueprints and actions as Port keeps them: it adds fields of its own to each."""
+    """Blueprints and actions as Port stores them: with further fields of its own."""
 
     daemon_threads = True
 
@@ -47,7 +47,7 @@ class FakePort(ThreadingHTTPServer):
 
     @property
     def record(self) -> dict[str, Any]:
-        """What was installed last."""
+        """Return what was installed last."""
         entity = self.objects["/v1/blueprints/slipway_setup/entities/installed"]
         found: dict[str, Any] = entity["properties"]["definitions"]
         return found
@@ -158,7 +158,7 @@ def test_port_setup_writes_nothing_without_apply(port: FakePort, env_file: Path)
         assert f"{identifier} would be created" in output
 
 
-def test_nothing_is_created_when_a_gateway_says_404(
+def test_nothing_is_created_after_a_404_from_a_gateway(
     port: FakePort, env_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(cast("Any", PortClient.__init__).__kwdefaults__, "retry_budget", 0)
@@ -188,7 +188,7 @@ def test_apply_installs_the_blueprint_before_its_actions(port: FakePort, env_fil
     assert port.writes == [f"POST /v1/{routes[kind]}/{name}" for kind, name in kinds]
 
 
-def test_a_second_apply_changes_nothing(port: FakePort, env_file: Path) -> None:
+def test_second_apply_changes_nothing(port: FakePort, env_file: Path) -> None:
     invoke(env_file, "--apply")
     port.writes.clear()
 
@@ -199,7 +199,7 @@ def test_a_second_apply_changes_nothing(port: FakePort, env_file: Path) -> None:
     assert port.writes == []
 
 
-def test_a_dry_run_shows_what_differs_as_a_diff(port: FakePort, env_file: Path) -> None:
+def test_dry_run_shows_a_diff(port: FakePort, env_file: Path) -> None:
     invoke(env_file, "--apply")
     port.objects["/v1/actions/delete_service"]["title"] = "Old title"
 
@@ -212,7 +212,7 @@ def test_a_dry_run_shows_what_differs_as_a_diff(port: FakePort, env_file: Path) 
     assert "create_service would" not in output
 
 
-def test_an_update_keeps_what_the_organisation_has_added(port: FakePort, env_file: Path) -> None:
+def test_update_keeps_additions_of_the_organisation(port: FakePort, env_file: Path) -> None:
     invoke(env_file, "--apply")
     schema = port.objects["/v1/blueprints/service"]["schema"]
     schema["properties"]["tier"] = {"type": "string", "title": "Tier"}
@@ -228,7 +228,7 @@ def test_an_update_keeps_what_the_organisation_has_added(port: FakePort, env_fil
 def test_added_input_of_the_organisation_stays_in_the_form(port: FakePort, env_file: Path) -> None:
     invoke(env_file, "--apply")
     inputs = port.objects["/v1/actions/upscale_service"]["trigger"]["userInputs"]
-    # As it was installed before there was a dry run.
+    # The action before it had a dry-run input.
     del inputs["properties"]["dry_run"]
     inputs["properties"]["ticket"] = {"type": "string"}
     inputs |= {"order": ["ticket", "step"], "required": ["ticket"]}
@@ -265,7 +265,7 @@ def test_added_input_of_the_organisation_stays_in_its_step() -> None:
     assert overlay(merged, ours) == merged
 
 
-def test_what_we_do_not_require_any_more_is_not_required() -> None:
+def test_input_becomes_optional_when_no_longer_required() -> None:
     ours = {"properties": {"step": {}}, "order": ["step"], "required": []}
     current = {"properties": {"step": {}}, "order": ["step"], "required": ["step"]}
 
@@ -290,7 +290,7 @@ def test_disabled_automation_is_shown_and_enabled(port: FakePort, env_file: Path
     assert "Nothing to change" in invoke(env_file, "--dry-run")[1]
 
 
-def test_an_update_sends_no_field_that_is_the_servers(port: FakePort, env_file: Path) -> None:
+def test_update_sends_no_server_field(port: FakePort, env_file: Path) -> None:
     invoke(env_file, "--apply")
     port.objects["/v1/actions/delete_service"]["title"] = "Old title"
     port.bodies.clear()
@@ -302,14 +302,14 @@ def test_an_update_sends_no_field_that_is_the_servers(port: FakePort, env_file: 
     assert not {"id", "createdAt", "createdBy"} & body.keys()
 
 
-def test_a_payload_template_is_replaced_as_a_whole() -> None:
+def test_payload_template_is_replaced_completely() -> None:
     current = {"invocationMethod": {"type": "KAFKA", "payload": {"runId": "{{ .run.id }}"}}}
     ours = {"invocationMethod": {"type": "KAFKA", "payload": {"action": "a"}}}
 
     assert overlay(current, ours) == ours
 
 
-def test_an_order_gives_way_to_our_steps() -> None:
+def test_order_is_replaced_only_by_existing_steps() -> None:
     assert overlay({"order": ["a"]}, {"steps": []}) == {"order": ["a"]}
     assert overlay({"order": ["a"]}, {"steps": [1]}) == {"steps": [1]}
 
@@ -330,7 +330,7 @@ def test_an_order_gives_way_to_our_steps() -> None:
         ),
     ],
 )
-def test_a_refusal_says_which_object_and_what_to_do(
+def test_refusal_names_the_object_and_the_fix(
     port: FakePort,
     env_file: Path,
     where: str,
@@ -359,7 +359,7 @@ def test_missing_settings_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("text", ["PORT_BASE_URL", "A='b", "1A=b"])
-def test_an_env_file_that_is_no_list_of_assignments_is_refused(tmp_path: Path, text: str) -> None:
+def test_malformed_env_file_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "env"
     file.write_text(text)
 
@@ -367,12 +367,12 @@ def test_an_env_file_that_is_no_list_of_assignments_is_refused(tmp_path: Path, t
         read_settings(file)
 
 
-# -- what was installed before
+# -- earlier installations
 
 
 @pytest.fixture
 def definitions(monkeypatch: pytest.MonkeyPatch) -> port_definitions.Definitions:
-    """What is to be installed: the list may be changed."""
+    """Return the definitions to install, as a list that tests change."""
     found = port_definitions.load_definitions()
     monkeypatch.setattr(port_setup, "load_definitions", lambda *_: list(found))
     return found
@@ -383,7 +383,7 @@ def inputs_of(body: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def test_renamed_input_is_taken_back(
+def test_old_name_of_a_renamed_input_is_removed(
     port: FakePort,
     env_file: Path,
     definitions: port_definitions.Definitions,
@@ -412,7 +412,7 @@ def test_renamed_input_is_taken_back(
     assert "Nothing to change" in invoke(env_file)[1]
 
 
-def test_enum_keeps_added_values_and_loses_ours(port: FakePort, env_file: Path) -> None:
+def test_enum_keeps_added_values_and_drops_removed_ones(port: FakePort, env_file: Path) -> None:
     invoke(env_file, "--apply")
     path = "/v1/blueprints/service"
     before = port.record["blueprint service"]["schema"]["properties"]["environment"]
@@ -431,7 +431,7 @@ def test_enum_keeps_added_values_and_loses_ours(port: FakePort, env_file: Path) 
     assert "schema.properties.environment.enum 'QA'" in shown
 
 
-def test_fields_of_blueprints_that_we_do_not_know_are_left(port: FakePort, env_file: Path) -> None:
+def test_unknown_blueprint_fields_are_kept(port: FakePort, env_file: Path) -> None:
     invoke(env_file, "--apply")
     port.objects["/v1/blueprints/service"] |= {"includeInGlobalSearch": True, "title": "By hand"}
 
@@ -480,9 +480,7 @@ def test_automations_of_subscriptions_follow_the_table(port: FakePort, env_file:
     assert "/v1/actions/service_health_changes" in port.objects
 
 
-def test_changelog_destination_of_older_releases_is_taken_back(
-    port: FakePort, env_file: Path
-) -> None:
+def test_changelog_destination_of_older_releases_is_removed(port: FakePort, env_file: Path) -> None:
     invoke(env_file, "--apply")
     del port.objects["/v1/blueprints/slipway_setup/entities/installed"]
     port.objects["/v1/blueprints/service"]["changelogDestination"] = {"type": "KAFKA"}
@@ -498,7 +496,7 @@ def test_dry_run_writes_no_record(port: FakePort, env_file: Path) -> None:
     assert port.objects == {}
 
 
-def test_additions_leave_out_what_servers_fill_in() -> None:
+def test_additions_omit_server_defaults() -> None:
     wanted = {"a": 1, "b": {}, "c": False, "d": {"e": 2, "x": [1]}, "f": None}
 
     assert list(additions(wanted, {"a": 1, "d": {"e": 2}})) == ["d.x"]
@@ -507,9 +505,7 @@ def test_additions_leave_out_what_servers_fill_in() -> None:
 # -- another company's catalog
 
 
-def test_catalog_of_a_company_takes_the_place_of_the_shipped(
-    port: FakePort, env_file: Path
-) -> None:
+def test_company_catalog_replaces_the_shipped_catalog(port: FakePort, env_file: Path) -> None:
     invoke(env_file, "--apply")
 
     invoke(env_file, "--apply", f"--catalog={ACME}")
@@ -521,7 +517,7 @@ def test_catalog_of_a_company_takes_the_place_of_the_shipped(
     properties = port.objects["/v1/blueprints/service"]["schema"]["properties"]
     assert "cost_center" in properties
     assert "project" not in properties
-    # Its entities would go with it.
+    # Its entities would be deleted with it.
     assert "/v1/blueprints/bucket" in port.objects
     assert "Nothing to change" in invoke(env_file, "--apply", f"--catalog={ACME}")[1]
 
@@ -541,7 +537,7 @@ def test_catalog_with_a_fault_installs_nothing(
     assert port.writes == []
 
 
-def test_prefix_keeps_two_installations_apart(port: FakePort, env_file: Path) -> None:
+def test_prefix_separates_two_installations(port: FakePort, env_file: Path) -> None:
     invoke(env_file, "--apply")
     first = {path for path in port.objects if "/actions/" in path}
     env_file.write_text(f"{env_file.read_text()}IDENTIFIER_PREFIX=eu_\n")
@@ -585,7 +581,7 @@ def test_actions_of_another_installation_are_refused(port: FakePort, env_file: P
     assert "identifier_prefix" in output
 
 
-def test_actions_of_an_installation_that_is_gone_are_taken(port: FakePort, env_file: Path) -> None:
+def test_actions_of_a_removed_installation_are_taken_over(port: FakePort, env_file: Path) -> None:
     settings = env_file.read_text()
     env_file.write_text(f"{settings}INSTALLATION=111122223333/eu-west-1/slipway\n")
     invoke(env_file, "--apply")

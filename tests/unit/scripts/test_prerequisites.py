@@ -1,4 +1,4 @@
-"""What `make demo` says before it makes anything, and commands in a half-made clone."""
+"""What `make demo` prints before it starts, and commands in a half-made clone."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ TOOLS = ("awk", "basename", "cat", "df", "dirname", "git", "sed", "sh")
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A fresh clone's scripts, with a PATH that has everything but Terraform."""
+    """Make a fresh clone's scripts, and a PATH that lacks only Terraform."""
     (tmp_path / "scripts").mkdir()
     for name in ("install", "prerequisites", "setup", "sandbox", "_run"):
         shutil.copy(ROOT / "scripts" / name, tmp_path / "scripts")
@@ -43,7 +43,7 @@ def run(clone: Path, *command: str, **more: str) -> subprocess.CompletedProcess[
     )
 
 
-def test_missing_terraform_is_named_and_nothing_is_made(clone: Path) -> None:
+def test_missing_terraform_is_named_before_anything_starts(clone: Path) -> None:
     before = sorted(clone.rglob("*"))
 
     done = run(clone, "prerequisites")
@@ -58,7 +58,7 @@ def test_missing_terraform_is_named_and_nothing_is_made(clone: Path) -> None:
 @pytest.mark.parametrize(
     ("version", "code"), [("1.10.5", 1), ("0.15.0", 1), ("1.11.4", 0), ("1.13.0", 0), ("2.0.0", 0)]
 )
-def test_terraform_must_be_new_enough(clone: Path, version: str, code: int) -> None:
+def test_outdated_terraform_is_refused(clone: Path, version: str, code: int) -> None:
     put(clone, "terraform", f"echo 'Terraform v{version}'; echo 'on linux_amd64'")
 
     done = run(clone, "prerequisites")
@@ -68,7 +68,7 @@ def test_terraform_must_be_new_enough(clone: Path, version: str, code: int) -> N
 
 
 @pytest.mark.parametrize("version", ["1.10.5", "nonsense"])
-def test_install_names_a_wrong_terraform_and_the_cure(clone: Path, version: str) -> None:
+def test_install_names_a_wrong_terraform_and_the_fix(clone: Path, version: str) -> None:
     put(clone, "terraform", f"echo 'Terraform v{version}'")
 
     done = run(clone, "install")
@@ -78,7 +78,7 @@ def test_install_names_a_wrong_terraform_and_the_cure(clone: Path, version: str)
     assert "Terraform 1.11 or later" in done.stderr
 
 
-def test_install_says_nothing_when_all_is_there(clone: Path) -> None:
+def test_install_prints_nothing_when_all_is_present(clone: Path) -> None:
     put(clone, "terraform", "echo 'Terraform v1.11.4'")
 
     done = run(clone, "prerequisites", "install")
@@ -86,7 +86,7 @@ def test_install_says_nothing_when_all_is_there(clone: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_demo_says_what_it_does_and_what_it_takes(clone: Path) -> None:
+def test_demo_prints_its_steps_time_and_disk(clone: Path) -> None:
     put(clone, "terraform", "echo 'Terraform v1.11.4'")
 
     done = run(clone, "prerequisites")
@@ -106,7 +106,7 @@ def test_too_little_disk_is_named(clone: Path) -> None:
     assert "there are 50 MB" in done.stderr
 
 
-def test_every_missing_thing_is_named_at_once(clone: Path) -> None:
+def test_all_missing_prerequisites_are_named_at_once(clone: Path) -> None:
     (clone / "bin" / "git").unlink()
     (clone / "bin" / "python3").unlink()
 
@@ -123,7 +123,7 @@ def test_down_succeeds_in_a_fresh_clone(clone: Path) -> None:
 
 
 def test_down_succeeds_when_setup_was_interrupted(clone: Path) -> None:
-    # As when dependencies are missing, but the program is there.
+    # The program exists, but its dependencies are missing.
     (clone / "sandbox" / ".venv" / "bin").mkdir(parents=True)
     put(clone, "sandbox", "exit 1")
     (clone / "bin" / "sandbox").rename(clone / "sandbox" / ".venv" / "bin" / "sandbox")

@@ -30,7 +30,7 @@ CHANGELOG = """# Changelog
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A repository whose version 0.2.0 can be released, as far as checks go."""
+    """Make a repository whose version 0.2.0 passes the release checks."""
     root = tmp_path / "repository"
     root.mkdir()
     (root / "CHANGELOG.md").write_text(CHANGELOG)
@@ -56,7 +56,7 @@ def refusal(version: str, root: Path) -> str:
 
 
 @pytest.mark.parametrize("version", ["", "v0.2.0", "0.2", "0.2.0-rc1", "00.2.0", "../0.2.0"])
-def test_release_refuses_what_is_not_a_version(root: Path, version: str) -> None:
+def test_release_refuses_an_invalid_version(root: Path, version: str) -> None:
     assert f"{version!r} is not a version. Write it as 1.2.3" in refusal(version, root)
 
 
@@ -66,7 +66,7 @@ def test_release_refuses_a_version_without_section(root: Path) -> None:
     assert "CHANGELOG.md has no section for 0.3.0 (it has 0.2.0, 0.1.0)" in said
 
 
-def test_release_refuses_another_version_than_the_projects(root: Path) -> None:
+def test_release_refuses_a_version_unlike_the_project(root: Path) -> None:
     assert "pyproject.toml has version 0.2.0, not 0.1.0" in refusal("0.1.0", root)
 
 
@@ -97,7 +97,7 @@ def test_section_has_the_text_up_to_the_next_heading() -> None:
 
 
 @pytest.mark.parametrize("heading", ["## 0.3.0", "## v0.3.0 - 2027-01-31", "## 0.3.0 (2027-01-31)"])
-def test_heading_of_another_form_is_refused(heading: str) -> None:
+def test_malformed_heading_is_refused(heading: str) -> None:
     with pytest.raises(ReleaseError, match="Write '## 1.2.3 - 2026-12-31'"):
         sections(f"{heading}\n\n{CHANGELOG}")
 
@@ -111,7 +111,7 @@ def test_heading_of_another_form_is_refused(heading: str) -> None:
         ("1.0.0", "0.3", ["0.2", "0.1"]),
     ],
 )
-def test_lines_before_the_previous_one_are_too_old(
+def test_release_document_names_lines_that_are_too_old(
     version: str, previous: str, too_old: list[str]
 ) -> None:
     versions = ("1.0.0", "0.3.0", "0.2.1", "0.2.0", "0.1.0")

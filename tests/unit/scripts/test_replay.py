@@ -1,4 +1,4 @@
-"""What an operator is shown of failed records, and what becomes of them: by real HTTP servers."""
+"""How an operator sees, replays and discards failed records, with real HTTP servers."""
 
 import base64
 import json
@@ -67,7 +67,7 @@ def stored(prefix: str) -> list[str]:
 
 
 class World:
-    """An installation whose function answers as a test says."""
+    """An installation whose function answers as scripted."""
 
     def __init__(self, server: ScriptedServer) -> None:
         self.server = server
@@ -84,11 +84,11 @@ class World:
 
     def answers(self, outcome: str, why: str = "") -> None:
         failed: list[object] = [{"itemIdentifier": {}}] if outcome == "failed" else []
-        told = [{"record": "org_test.runs-0@3", "outcome": outcome, "why": why}]
-        answer = {"batchItemFailures": failed, "replayed": told}
+        results = [{"record": "org_test.runs-0@3", "outcome": outcome, "why": why}]
+        answer = {"batchItemFailures": failed, "replayed": results}
         self.server.script(INVOKE, (200, answer, {}))
 
-    def held(self) -> list[OnHold]:
+    def on_hold(self) -> list[OnHold]:
         return OnHoldList(self.config, "slipway").find()
 
 
@@ -122,9 +122,9 @@ def test_list_shows_each_failed_record_and_no_running_execution(
     machine = world.config.approval_machine_arn
     states.start_execution(stateMachineArn=machine, name=other, input="{}")
 
-    found = world.held()
+    found = world.on_hold()
 
-    # moto's execution runs: it is not held. The run of two records is, twice.
+    # moto's execution runs, so it is not on hold. The run with two records is, twice.
     assert [(each.source, each.function, each.service) for each in found] == [
         ("Kafka", "create_service", ""),
         ("deliver_later", "create_service", ""),
@@ -144,24 +144,24 @@ def test_list_finds_the_record_of_a_failed_delayed_delivery(
     started = states.start_execution(
         stateMachineArn=world.config.deliver_later_arn, name=f"{RUN_ID}-later-1", input="{}"
     )
-    assert world.held() == []
+    assert world.on_hold() == []
     states.stop_execution(executionArn=started["executionArn"])
 
-    (held,) = world.held()
+    (failure,) = world.on_hold()
 
-    assert held.source == "deliver_later"
+    assert failure.source == "deliver_later"
     world.answers("done")
-    assert world.operator.replay(held).dealt_with
+    assert world.operator.replay(failure).dealt_with
     assert stored("later/") == []
 
 
 @pytest.mark.parametrize("outcome", ["done", "later", "skipped"])
-def test_replayed_record_is_archived_when_the_function_takes_it(world: World, outcome: str) -> None:
+def test_replayed_record_is_archived_after_success(world: World, outcome: str) -> None:
     store()
-    (held,) = world.held()
+    (failure,) = world.on_hold()
     world.answers(outcome, "as it is")
 
-    result = world.operator.replay(held)
+    result = world.operator.replay(failure)
 
     assert result.dealt_with
     assert "as it is" in result.said
@@ -169,28 +169,28 @@ def test_replayed_record_is_archived_when_the_function_takes_it(world: World, ou
     assert event["replay"] is True
     assert event["records"] == {"org_test.runs-0": [kafka(MESSAGE)]}
     assert (stored("aws/"), stored("archive/")) == ([], [f"archive/replayed/{KEY}"])
-    assert world.operator.replay(held).said == "Another operator settled it at the same time."
+    assert world.operator.replay(failure).said == "Another operator settled it at the same time."
 
 
 @pytest.mark.parametrize("outcome", ["failed", "rejected"])
 def test_record_stays_with_the_reason_when_its_replay_fails(world: World, outcome: str) -> None:
     store()
-    (held,) = world.held()
+    (failure,) = world.on_hold()
     world.answers(outcome, "ValueError: still a bug")
 
-    result = world.operator.replay(held)
+    result = world.operator.replay(failure)
 
     assert (result.dealt_with, result.said) == (False, "ValueError: still a bug")
     assert stored("aws/") == [KEY]
 
 
-def test_record_stays_when_the_function_crashes_at_its_replay(world: World) -> None:
+def test_record_stays_when_its_replay_crashes(world: World) -> None:
     store()
-    (held,) = world.held()
+    (failure,) = world.on_hold()
     error = {"errorType": "Runtime.ImportModuleError", "errorMessage": "No module named 'x'"}
     world.server.script(INVOKE, (200, error, {"X-Amz-Function-Error": "Unhandled"}))
 
-    result = world.operator.replay(held)
+    result = world.operator.replay(failure)
 
     assert not result.dealt_with
     assert result.said == "Runtime.ImportModuleError: No module named 'x'"
@@ -201,10 +201,10 @@ def test_replay_only_archives_the_record_of_an_ended_run(
     world: World,
 ) -> None:
     store()
-    (held,) = world.held()
+    (failure,) = world.on_hold()
     world.run("FAILURE")
 
-    result = world.operator.replay(held)
+    result = world.operator.replay(failure)
 
     assert result.dealt_with
     assert f"Run {RUN_ID} has ended with FAILURE." in result.said
@@ -246,19 +246,19 @@ def store_batch(world: World) -> list[str]:
 def test_list_shows_failed_run_alone_when_batch_is_stored(world: World) -> None:
     done = store_batch(world)
 
-    (held,) = world.held()
+    (failure,) = world.on_hold()
 
-    assert held.runs == (Subject(RUN_ID),)
-    assert held.why == "ValueError: a bug"
-    assert held.names.isdisjoint(done)
+    assert failure.runs == (Subject(RUN_ID),)
+    assert failure.why == "ValueError: a bug"
+    assert failure.names.isdisjoint(done)
 
 
 def test_replay_sends_only_failed_record_when_batch_is_stored(world: World) -> None:
     store_batch(world)
-    (held,) = world.held()
+    (failure,) = world.on_hold()
     world.answers("done")
 
-    assert world.operator.replay(held).dealt_with
+    assert world.operator.replay(failure).dealt_with
 
     (event,) = world.server.bodies(INVOKE)
     assert event["records"] == {"org_test.runs-0": [kafka(MESSAGE)]}
@@ -267,20 +267,20 @@ def test_replay_sends_only_failed_record_when_batch_is_stored(world: World) -> N
 
 def test_replay_keeps_batch_when_its_record_fails_again(world: World) -> None:
     store_batch(world)
-    (held,) = world.held()
+    (failure,) = world.on_hold()
     world.answers("failed", "ValueError: still a bug")
 
-    assert world.operator.replay(held).said == "ValueError: still a bug"
+    assert world.operator.replay(failure).said == "ValueError: still a bug"
 
     assert stored("aws/") == [KEY]
 
 
-def test_replay_invokes_nothing_when_whole_batch_is_done(world: World) -> None:
+def test_replay_invokes_nothing_when_the_batch_is_finished(world: World) -> None:
     store_batch(world)
-    (held,) = world.held()
+    (failure,) = world.on_hold()
     world.run("FAILURE")
 
-    result = world.operator.replay(held)
+    result = world.operator.replay(failure)
 
     assert result.dealt_with
     for said in (f"Run {RUN_ID} has ended with FAILURE.", "Run r_9 continues: IN_PROGRESS."):
@@ -291,10 +291,10 @@ def test_replay_invokes_nothing_when_whole_batch_is_done(world: World) -> None:
 
 def test_discard_ends_only_failed_run_when_batch_is_stored(world: World) -> None:
     done = store_batch(world)
-    (held,) = world.held()
+    (failure,) = world.on_hold()
     world.server.script(CANCEL, (200, {}, {}))
 
-    assert world.operator.discard(held, "Not wanted.").dealt_with
+    assert world.operator.discard(failure, "Not wanted.").dealt_with
 
     assert world.server.bodies(f"PATCH {RUN}")[0]["status"] == "FAILURE"
     assert not [each for each in done if world.server.bodies(f"PATCH /v1/actions/runs/{each}")]
@@ -303,12 +303,12 @@ def test_discard_ends_only_failed_run_when_batch_is_stored(world: World) -> None
 
 def test_replay_invokes_the_function_for_a_run_ended_message(world: World) -> None:
     store(message={**MESSAGE, "action": "run_ended"})
-    (held,) = world.held()
-    assert held.runs == (Subject(RUN_ID, notice=True),)
+    (failure,) = world.on_hold()
+    assert failure.runs == (Subject(RUN_ID, notice=True),)
     world.run("FAILURE")
     world.answers("done")
 
-    assert world.operator.replay(held).dealt_with
+    assert world.operator.replay(failure).dealt_with
     assert len(world.server.bodies(INVOKE)) == 1
 
 
@@ -318,9 +318,9 @@ def test_discard_is_refused_when_the_run_has_a_pull_request(
     store()
     ledger = Ledger("runs")
     ledger.record_pull_request(RUN_ID, 7, "https://github.test/pull/7")
-    (held,) = world.held()
+    (failure,) = world.on_hold()
 
-    result = world.operator.discard(held, "Not wanted.")
+    result = world.operator.discard(failure, "Not wanted.")
 
     assert not result.dealt_with
     assert f"scripts/cancel {RUN_ID}" in result.said
@@ -331,10 +331,10 @@ def test_invalid_object_can_only_be_discarded(
     world: World,
 ) -> None:
     boto3.client("s3").put_object(Bucket="records", Key=KEY, Body=b"?")
-    (held,) = world.held()
+    (failure,) = world.on_hold()
 
-    assert "can only be discarded" in world.operator.replay(held).said
-    assert world.operator.discard(held, "Junk.").dealt_with
+    assert "can only be discarded" in world.operator.replay(failure).said
+    assert world.operator.discard(failure, "Junk.").dealt_with
     assert stored("archive/") == [f"archive/discarded/{KEY}"]
 
 
@@ -369,12 +369,16 @@ def test_described_record_masks_its_signature_and_secrets() -> None:
     assert "not JSON" in junk["value"]
 
 
-def held(reference: str, function: str, hours: int) -> OnHold:
+def on_hold(reference: str, function: str, hours: int) -> OnHold:
     at = NOW - timedelta(hours=hours)
     return OnHold(reference, "Kafka", function, at, "", "", (Subject(f"r_{reference}"),))
 
 
-FOUND = [held("a", "create_service", 5), held("b", "approval", 3), held("c", "create_service", 1)]
+FOUND = [
+    on_hold("a", "create_service", 5),
+    on_hold("b", "approval", 3),
+    on_hold("c", "create_service", 1),
+]
 
 
 @pytest.mark.parametrize(

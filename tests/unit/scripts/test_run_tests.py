@@ -1,4 +1,4 @@
-"""The runner of test lanes: what it reports, and that it leaves no process behind."""
+"""The runner of test lanes: its report, and that it leaves no process behind."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from scripts.run_tests import Result, Runner, report
 from scripts.terraform_test import PARTS
 
 pytestmark = pytest.mark.waits
-# Starts a process in a session of its own, which no signal to the lane's group reaches.
+# Starts a process in its own session, where signals to the lane's group do not arrive.
 STARTS_ANOTHER = """
 import subprocess, sys, time
 sleeps = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -64,7 +64,7 @@ def test_runner_counts_processor_time_of_children(tmp_path: Path) -> None:
     assert results["busy"].processor_seconds > results["idle"].processor_seconds
 
 
-def test_runner_ends_and_names_a_process_left_behind(
+def test_runner_ends_and_names_a_leftover_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run_tests, "GRACE_SECONDS", 0)
@@ -117,7 +117,7 @@ def test_report_names_output_and_repeat_command(
     assert "make lane LANE=unit" in printed
 
 
-def test_report_says_when_a_lane_is_over_budget(capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_names_a_lane_over_budget(capsys: pytest.CaptureFixture[str]) -> None:
     report(Result(lane("greedy", ""), 0, 2.0, 11.0, None))
 
     assert "11 of 10 processor seconds over budget" in capsys.readouterr().out
@@ -131,12 +131,12 @@ def test_lanes_run_every_folder_of_tests() -> None:
     assert {f"tests/{folder}" for folder in folders} <= run_by_lanes
 
 
-def test_lane_is_touched_by_its_files() -> None:
+def test_lane_is_selected_by_its_files() -> None:
     assert touched(named("browser"), ["README.md", "sandbox/portal/src/main.tsx"])
     assert not touched(named("browser"), ["shared/slipway/aws.py"])
 
 
-def test_changed_lanes_leave_out_what_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_lanes_omit_slow_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHANGED_SINCE", _empty_tree())
 
     chosen, left_out = changed_lanes(ROOT, within_minutes=8, side_by_side=2)
@@ -149,7 +149,7 @@ def test_changed_lanes_leave_out_what_takes_too_long(monkeypatch: pytest.MonkeyP
 
 
 def _empty_tree() -> str:
-    """Git's name of a tree without files: every file differs from it."""
+    """Return git's name of a tree without files, from which every file differs."""
     made = subprocess.run(
         ["git", "hash-object", "-t", "tree", "--stdin", "-w"],
         cwd=ROOT, input=b"", capture_output=True, check=True,

@@ -1,4 +1,4 @@
-"""The soak's audit finds what is lost, twice or stuck, and nothing else."""
+"""The soak's audit finds what is lost, duplicated or stuck, and nothing else."""
 
 from dataclasses import replace
 from typing import Any
@@ -31,7 +31,7 @@ def ask(action: str = UPSCALE, *, harmless: bool = False, **inputs: Any) -> Ask:
 
 
 def run(run_id: str = RUN, **changes: Any) -> RunFacts:
-    """An upscale that was merged."""
+    """Make a merged upscale."""
     facts = RunFacts(ask=ask(), run_id=run_id, action=UPSCALE, label="Merged", pulls=(MERGED,))
     return replace(facts, **changes)
 
@@ -54,7 +54,7 @@ def kinds(*runs: RunFacts, **world: Any) -> dict[str, int]:
         run(approvals=("SUPERSEDED", "APPROVED"), executions={RUN: "SUCCEEDED"}),
     ],
 )
-def test_soak_audit_accepts_a_correct_end(fine: RunFacts) -> None:
+def test_soak_audit_accepts_a_correct_final_state(fine: RunFacts) -> None:
     assert kinds(fine) == {}
 
 
@@ -115,14 +115,14 @@ def test_soak_audit_reports_an_undelivered_run_as_stuck() -> None:
 
 
 @pytest.mark.parametrize(
-    "held",
+    "waiting",
     [
         run(status="IN_PROGRESS", pulls=(), held="held/r.json"),
         run(status="IN_PROGRESS", pulls=(), executions={RUN: "FAILED"}),
     ],
 )
-def test_soak_audit_reports_a_run_that_waits_for_an_operator(held: RunFacts) -> None:
-    assert kinds(held) == {"held": 1}
+def test_soak_audit_reports_a_run_that_waits_for_an_operator(waiting: RunFacts) -> None:
+    assert kinds(waiting) == {"held": 1}
 
 
 def test_soak_audit_reports_unowned_locks_and_branches_as_stuck() -> None:
@@ -175,11 +175,11 @@ GONE = run("r_g", ask=ask(DELETE, service_name="shop"), action=DELETE, label="De
         (("r_c", "r_u", "r_d"), 7, {**ENTITY, "replicas": 7}, {}),
         (("r_c", "r_u", "r_g"), None, None, {}),
         (("r_c", "r_g", "r_c", "r_u"), 8, ENTITY, {}),
-        # A change that is not there, or there twice.
+        # A change that is missing or duplicated.
         (("r_c", "r_u"), 6, {**ENTITY, "replicas": 6}, {"twice": 1}),
         (("r_c", "r_u"), 10, {**ENTITY, "replicas": 10}, {"twice": 1}),
         (("r_c",), None, None, {"lost": 1}),
-        # The catalogue says something else than the base branch.
+        # The catalogue differs from the base branch.
         (("r_c", "r_u"), 8, None, {"lost": 1}),
         (("r_c", "r_u"), 8, {**ENTITY, "replicas": 6}, {"lost": 1}),
         (("r_c", "r_u"), 8, {**ENTITY, "health_status": "Pending"}, {"lost": 1}),

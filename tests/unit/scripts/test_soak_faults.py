@@ -1,4 +1,4 @@
-"""What goes wrong in a soak ends, and leaves the soak's own requests alone."""
+"""A soak's faults end, and leave the soak's own requests alone."""
 
 import json
 import re
@@ -21,7 +21,7 @@ ENV = {
 }
 KNOBS = re.compile(r"http://(port|github|aws)\.test/_sandbox/.*")
 OF_KNOBS = [kind for kind in KINDS if not kind.endswith("-gone") and kind != "broker-restart"]
-MENDED = {("DELETE", "faults"), ("PUT", "rate_limit")}
+CLEARED = {("DELETE", "faults"), ("PUT", "rate_limit")}
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def knobs() -> Iterator[responses.RequestsMock]:
 
 def faults(*kinds: str) -> Faults:
     made = Faults(ENV, Path(), list(kinds), 1, threading.Lock(), pause=0.01)
-    made.stop()  # So that no episode lasts; stopping also mends.
+    made.stop()  # This ends each episode at once, and stopping also clears the faults.
     return made
 
 
@@ -58,7 +58,7 @@ def test_fault_is_removed_when_its_episode_ends(kind: str, knobs: responses.Requ
         return
     (begun,) = began
     assert begun in {("POST", "faults"), ("PUT", "rate_limit")}
-    assert calls(knobs)[-1] in MENDED
+    assert calls(knobs)[-1] in CLEARED
 
 
 def test_fault_is_removed_when_its_episode_raises(

@@ -1,4 +1,4 @@
-"""The soak finds the runs of records that failed for good."""
+"""The soak finds the runs of records that failed permanently."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""What a soak asks for follows from its seed."""
+"""A soak's requests follow from its seed."""
 
 from collections import Counter
 

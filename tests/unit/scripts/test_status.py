@@ -1,4 +1,4 @@
-"""What is told before time runs out; and which functions a command means."""
+"""Warnings before a deadline, and the functions that a command selects."""
 
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -42,16 +42,16 @@ def backlog(
 @pytest.mark.parametrize(
     ("paused", "known", "left"),
     [
-        # What ends first counts: offsets from the pause, records from when they were written.
+        # The earliest limit counts: offsets expire from the pause, records from their time.
         (DAY, backlog(), 6 * DAY),
         (DAY, backlog(2 * DAY), 5 * DAY),
         (DAY, backlog(2 * DAY, records=None), 6 * DAY),
         (DAY, backlog(2 * DAY, offsets=2 * DAY), DAY),
         (DAY, backlog(2 * DAY, records=None, offsets=None), None),
-        # A function that reads, but slowly.
+        # The function reads slowly.
         (None, backlog(3 * DAY), 4 * DAY),
         (None, backlog(), None),
-        # Nobody could be asked.
+        # The backlog is unknown.
         (DAY, None, 6 * DAY),
         (None, None, None),
     ],
@@ -64,7 +64,7 @@ def test_deadline_is_the_earliest_retention_limit(
     assert deadline(paused_at, known) == (NOW + left if left is not None else None)
 
 
-def held(hours: int, *runs: Subject) -> OnHold:
+def on_hold(hours: int, *runs: Subject) -> OnHold:
     return OnHold("abc", "Kafka", "create_service", NOW - timedelta(hours=hours), "why", "", runs)
 
 
@@ -76,16 +76,16 @@ def held(hours: int, *runs: Subject) -> OnHold:
         (Line(consumer(6.5 * DAY), backlog(), []), "ends on 24 Nov 00:00 UTC"),
         (Line(consumer(8 * DAY), None, []), "is over since 22 Nov 12:00 UTC"),
         (Line(consumer(), backlog(6.5 * DAY, unread=1), []), "ends on 24 Nov 00:00 UTC"),
-        # Of what is kept for a day, a quarter is left.
+        # A quarter of the one-day retention is left.
         (Line(consumer(DAY / 2), backlog(offsets=DAY), []), None),
         (Line(consumer(0.8 * DAY), backlog(offsets=DAY), []), "ends on"),
         (Line(consumer(), backlog(lost=3), []), "has dropped 3 record(s)"),
         (Line(consumer(DAY), backlog(unread=None), []), "has never read anything"),
-        (Line(consumer(), backlog(), [held(47, Subject("r_1"))]), None),
-        (Line(consumer(), backlog(), [held(49, Subject("r_1"))]), "Slipway ends its run on"),
-        # Changes of entities have no run that would be ended.
-        (Line(consumer(), backlog(), [held(100)]), None),
-        (Line(consumer(), backlog(), [held(100, Subject("r_1", notice=True))]), None),
+        (Line(consumer(), backlog(), [on_hold(47, Subject("r_1"))]), None),
+        (Line(consumer(), backlog(), [on_hold(49, Subject("r_1"))]), "Slipway ends its run on"),
+        # Entity changes have no run to end.
+        (Line(consumer(), backlog(), [on_hold(100)]), None),
+        (Line(consumer(), backlog(), [on_hold(100, Subject("r_1", notice=True))]), None),
     ],
 )
 def test_status_warns_when_time_runs_out(line: Line, said: str | None) -> None:
@@ -97,7 +97,7 @@ def test_status_warns_when_time_runs_out(line: Line, said: str | None) -> None:
 
 def test_status_table_shows_pause_backlog_and_runs_on_hold() -> None:
     lines = [
-        Line(consumer(DAY), backlog(timedelta(hours=2), unread=4), [held(26)]),
+        Line(consumer(DAY), backlog(timedelta(hours=2), unread=4), [on_hold(26)]),
         Line(consumer(), None, []),
     ]
 
@@ -142,7 +142,7 @@ def test_retention_falls_back_to_the_kafka_default(
         def list_topics(self, timeout: int) -> Any:
             return SimpleNamespace(brokers={1: None})
 
-    assert backlogs.retention_of(Admin(), "org.runs") == retention  # type: ignore[arg-type]  # as far as it is used
+    assert backlogs.retention_of(Admin(), "org.runs") == retention  # type: ignore[arg-type]  # only the used part
 
 
 @pytest.mark.usefixtures("aws")

@@ -1,4 +1,4 @@
-"""`scripts/terraform_docs`: what it reads from code, and that it tells of stale READMEs."""
+"""`scripts/terraform_docs`: what it reads from code, and that it reports stale READMEs."""
 
 from pathlib import Path
 

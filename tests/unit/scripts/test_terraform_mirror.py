@@ -1,4 +1,4 @@
-"""`scripts/terraform`: where the provider comes from, on machines with and without a registry."""
+"""`scripts/terraform`: the provider's source, on machines with and without a registry."""
 
 import os
 import platform
@@ -17,7 +17,7 @@ OS = {"Darwin": "darwin"}.get(platform.system(), "linux")
 ARCH = "arm64" if platform.machine() in {"aarch64", "arm64"} else "amd64"
 PROVIDER = "registry.terraform.io/hashicorp/aws"
 
-# Says what it was started with, in place of Terraform.
+# Prints its arguments, in place of Terraform.
 FAKE_TERRAFORM = """#!/bin/sh
 echo "arguments: $*"
 echo "config: ${TF_CLI_CONFIG_FILE-unset}"
@@ -38,7 +38,7 @@ def packed(mirror: Path) -> Path:
 
 
 class Machine:
-    """A machine of its own: home, optional software, PATH and a copy of the script."""
+    """A machine with its own home, optional software, PATH and a copy of the script."""
 
     def __init__(self, folder: Path) -> None:
         self.home = folder / "home"
@@ -78,7 +78,7 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
-def test_without_a_mirror_terraform_is_started_as_it_is(machine: Machine) -> None:
+def test_terraform_is_started_unchanged_without_a_mirror(machine: Machine) -> None:
     done = machine.terraform("plan", "-out", "a file")
 
     assert done.stdout == "arguments: plan -out a file\nconfig: unset\n"
@@ -95,17 +95,19 @@ def test_mirror_among_optional_software_is_used(
 
     assert f'path    = "{mirror}"' in done.stdout
     assert f'include = ["{PROVIDER}"]' in done.stdout
-    # Other providers come from where they always come from.
+    # Other providers come from their usual source.
     assert f'direct {{\n    exclude = ["{PROVIDER}"]' in done.stdout
 
 
-def test_mirror_with_another_version_is_passed_over(machine: Machine) -> None:
+def test_mirror_with_another_version_is_ignored(machine: Machine) -> None:
     unpacked(machine.optional / "old", version="5.99.0")
 
     assert "config: unset" in machine.terraform("init").stdout
 
 
-def test_named_mirror_goes_before_optional_software(machine: Machine, tmp_path: Path) -> None:
+def test_named_mirror_takes_precedence_over_optional_software(
+    machine: Machine, tmp_path: Path
+) -> None:
     unpacked(machine.optional / "plugins")
     named = unpacked(tmp_path / "named")
 
@@ -145,7 +147,7 @@ def test_users_own_provider_installation_is_respected(machine: Machine, named: b
     assert "filesystem_mirror" not in done.stdout
 
 
-def test_users_other_settings_go_along_with_the_mirror(machine: Machine) -> None:
+def test_users_other_settings_are_kept_with_the_mirror(machine: Machine) -> None:
     mirror = unpacked(machine.optional / "plugins")
     (machine.home / ".terraformrc").write_text("disable_checkpoint = true\n")
 
@@ -157,7 +159,7 @@ def test_users_other_settings_go_along_with_the_mirror(machine: Machine) -> None
     assert written.stat().st_mode & 0o077 == 0
 
 
-def test_configuration_file_that_does_not_exist_is_not_passed_on(machine: Machine) -> None:
+def test_missing_configuration_file_is_not_passed_on(machine: Machine) -> None:
     done = machine.terraform("init", TF_CLI_CONFIG_FILE=str(machine.home / "nothing"))
 
     assert "config: unset" in done.stdout
@@ -172,7 +174,7 @@ def test_missing_terraform_is_named(machine: Machine) -> None:
     assert "Install Terraform 1.11" in done.stderr
 
 
-def test_exit_status_is_terraforms(machine: Machine) -> None:
+def test_exit_status_is_that_of_terraform(machine: Machine) -> None:
     (machine.bin / "terraform").write_text("#!/bin/sh\nexit 2\n")
 
     assert machine.terraform("plan", "-detailed-exitcode").returncode == 2

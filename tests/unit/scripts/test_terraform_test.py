@@ -1,4 +1,4 @@
-"""`scripts/terraform_test`: what it does when a part fails, or when it is told to end."""
+"""`scripts/terraform_test`: its behaviour when a part fails or it is terminated."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[3]
 ENVIRONMENT = dict(os.environ)
 
 
-def test_run_goes_on_after_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_continues_after_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
     failed = terraform_test.run(["sh -c 'echo broken; exit 3'", "true", "false"], ENVIRONMENT)
 
     assert failed == ["sh -c 'echo broken; exit 3'", "false"]
@@ -40,14 +40,14 @@ def test_report_fails_when_a_part_failed(capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_run_ends_what_it_started(end: signal.Signals, tmp_path: Path) -> None:
-    # Given a part that waits in a process of its own, which holds a pipe open
+def test_run_ends_its_processes(end: signal.Signals, tmp_path: Path) -> None:
+    # Given a part that waits in its own process, which keeps a pipe open
     os.mkfifo(pipe := tmp_path / "pipe")
     waiting = f"sh -c 'exec 3>{pipe}; echo started >&3; sleep 100 & wait'"
     program = "import sys; from scripts import terraform_test as t; t.INIT = sys.argv[1]; t.main()"
     lane = subprocess.Popen([sys.executable, "-c", program, waiting], cwd=ROOT)
 
-    # When the lane is told to end
+    # When the lane is terminated
     with pipe.open() as reader:
         assert reader.readline() == "started\n"
         lane.send_signal(end)

@@ -1,4 +1,4 @@
-"""`scripts/topics`: rights that are enough, and no more; how it signs in."""
+"""`scripts/topics`: least privilege, and how it signs in."""
 
 from unittest.mock import Mock
 
@@ -32,13 +32,13 @@ def test_access_list_allows_a_user_only_to_read() -> None:
     }
 
 
-def test_topics_have_as_many_copies_as_the_cluster_says() -> None:
+def test_topics_have_the_clusters_replication_factor() -> None:
     admin = Mock()
     admin.create_topics.return_value = {}
 
     topics.make_topics(admin, ["org_test.runs"], 1, print)
 
-    # The mirror asks for the same: the number is in the brokers' configuration alone.
+    # The number is only in the brokers' configuration; the mirror topic requests the same.
     (wanted,) = admin.create_topics.call_args.args
     assert [topic.replication_factor for topic in wanted] == [-1]
 
@@ -61,7 +61,7 @@ def test_msk_token_is_for_the_region_of_the_cluster(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--cluster-arn", "slipway", "--org-id", "org"], "not the ARN of an MSK cluster"),
         (
@@ -70,11 +70,11 @@ def test_msk_token_is_for_the_region_of_the_cluster(
         ),
     ],
 )
-def test_invalid_arguments_are_refused_with_a_message(arguments: list[str], told: str) -> None:
+def test_invalid_arguments_are_refused_with_a_message(arguments: list[str], message: str) -> None:
     app = typer.Typer()
     app.command()(topics.main)
 
     result = CliRunner().invoke(app, arguments)
 
     assert result.exit_code == 1
-    assert told in result.output
+    assert message in result.output

@@ -1,4 +1,4 @@
-"""Results in the words of the person who made the request."""
+"""Results in the requester's words."""
 
 from typing import Any
 from unittest.mock import create_autospec

@@ -1,4 +1,4 @@
-"""Every combination of what is known of a run in progress, and what the sweep does to it."""
+"""Every combination of facts about a run in progress, and the sweep's action."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -31,10 +31,10 @@ CASES: list[tuple[str, Facts, SweepAction]] = [
     ("topic cannot be read", Facts(OLD, unreadable=True), SweepAction.RING),
     ("topic still cannot be read", Facts(OLD, unreadable=True, doorbells=3), SweepAction.LEAVE),
     ("being worked on", Facts(RECENT, RECENT), SweepAction.LEAVE),
-    ("held", Facts(OLD, ago(hours=71)), SweepAction.LEAVE),
-    ("held for too long", Facts(OLD, ago(hours=72)), SweepAction.END_HELD),
+    ("on hold", Facts(OLD, ago(hours=71)), SweepAction.LEAVE),
+    ("on hold for too long", Facts(OLD, ago(hours=72)), SweepAction.END_HELD),
     ("postponed", Facts(OLD, OLD, resume_at=NOW + timedelta(minutes=1)), SweepAction.LEAVE),
-    ("postponed in vain", Facts(OLD, OLD, resume_at=RECENT), SweepAction.END_HELD),
+    ("postponed, not resumed", Facts(OLD, OLD, resume_at=RECENT), SweepAction.END_HELD),
     ("waiting for approval", Facts(OLD, OLD, execution="RUNNING"), SweepAction.LEAVE),
     ("machine failed", Facts(OLD, RECENT, execution="FAILED"), SweepAction.LEAVE),
     ("machine failed long ago", Facts(OLD, OLD, execution="FAILED"), SweepAction.END_HELD),
@@ -86,10 +86,10 @@ CASES: list[tuple[str, Facts, SweepAction]] = [
 
 
 @pytest.mark.parametrize(
-    ("facts", "deed"), [(f, d) for _, f, d in CASES], ids=[name for name, _, _ in CASES]
+    ("facts", "action"), [(f, d) for _, f, d in CASES], ids=[name for name, _, _ in CASES]
 )
-def test_sweep_action_is_as_the_table_says(facts: Facts, deed: SweepAction) -> None:
-    assert choose_action(facts, NOW, LIMITS) is deed
+def test_sweep_action_matches_the_table(facts: Facts, action: SweepAction) -> None:
+    assert choose_action(facts, NOW, LIMITS) is action
 
 
 times = st.integers(0, 500_000).map(
@@ -115,12 +115,12 @@ facts = st.builds(
 
 
 @given(known=facts)
-def test_sweep_leaves_only_waiting_runs_after_enough_time(
+def test_sweep_leaves_only_waiting_runs_after_all_limits(
     known: Facts,
 ) -> None:
     later = datetime(2027, 6, 1, tzinfo=UTC)
-    deed = choose_action(known, later, LIMITS)
-    if deed is SweepAction.LEAVE:
+    action = choose_action(known, later, LIMITS)
+    if action is SweepAction.LEAVE:
         assert known.execution == "RUNNING"
         assert known.pull is None
 

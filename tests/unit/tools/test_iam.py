@@ -1,4 +1,4 @@
-"""The evaluator of policies, on calls as they are recorded."""
+"""The evaluator of policies, on recorded calls."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def allow(action: Any, resource: Any, **more: Any) -> dict[str, Any]:
 PUT = call("dynamodb", "PutItem", TableName="runs", Item={})
 
 
-def test_allowed_call_is_no_violation_and_uses_its_statement() -> None:
+def test_allowed_call_is_not_a_violation_and_uses_its_statement() -> None:
     assert check([PUT], [policy(allow("dynamodb:PutItem", TABLE))]) == ([], [])
 
 
@@ -92,7 +92,7 @@ def test_not_resource_is_everything_else() -> None:
 
 
 @pytest.mark.parametrize(
-    ("condition", "holds"),
+    ("condition", "allowed"),
     [
         ({"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}, True),
         ({"StringEquals": {"aws:RequestedRegion": ["us-east-1", "us-east-2"]}}, False),
@@ -108,15 +108,15 @@ def test_not_resource_is_everything_else() -> None:
         ({"Null": {"aws:RequestedRegion": "false"}}, True),
     ],
 )
-def test_conditions(condition: dict[str, Any], holds: bool) -> None:
+def test_condition_is_evaluated(condition: dict[str, Any], allowed: bool) -> None:
     violations, _ = check([PUT], [policy(allow("*", "*", Condition=condition))])
 
-    assert (violations == []) is holds
+    assert (violations == []) is allowed
 
 
 @pytest.mark.parametrize("function", ["create_service", None])
-def test_source_function_is_known_of_its_code_only(function: str | None) -> None:
-    # Lambda's own calls with the role have no function.
+def test_source_function_is_known_only_for_its_code(function: str | None) -> None:
+    # Lambda's own calls with the role name no function.
     made = {**PUT, "function": function}
     condition = {"Null": {"lambda:SourceFunctionArn": "true"}}
 
@@ -136,7 +136,7 @@ def test_source_function_is_known_of_its_code_only(function: str | None) -> None
         ({"Effect": "Maybe", "Action": "*", "Resource": "*"}, "Allow or Deny"),
     ],
 )
-def test_what_is_not_known_is_refused_by_name(statement: dict[str, Any], name: str) -> None:
+def test_unknown_element_is_refused_by_name(statement: dict[str, Any], name: str) -> None:
     with pytest.raises(PolicyError, match=name):
         check([], [policy(statement)])
 
@@ -260,7 +260,7 @@ def test_call_is_mapped_to_action_and_resource(
     assert [(access.action, access.resource) for access in accesses(made)] == expected
 
 
-def test_kms_use_counts_for_the_service_that_made_it() -> None:
+def test_kms_use_counts_for_the_calling_service() -> None:
     made = call("secretsmanager", "GetSecretValue", SecretId=SECRET) | {"kms_key": KEY}
     read = allow("secretsmanager:GetSecretValue", SECRET)
 
@@ -274,7 +274,7 @@ def test_kms_use_counts_for_the_service_that_made_it() -> None:
 
 
 @given(st.text(alphabet="ab/-*?.[(", max_size=20))
-def test_a_resource_without_wildcards_matches_only_itself(name: str) -> None:
+def test_resource_without_wildcards_matches_only_itself(name: str) -> None:
     made = call("s3", "GetObject", Bucket="records", Key=name)
     literal = not set(name) & set("*?")
 
@@ -291,14 +291,14 @@ def test_a_resource_without_wildcards_matches_only_itself(name: str) -> None:
 MACHINE = f"arn:aws:states:eu-west-1:{ACCOUNT}:stateMachine:slipway-approval"
 
 
-def test_task_token_is_its_state_machines() -> None:
+def test_task_token_belongs_to_its_state_machine() -> None:
     known = {**call("stepfunctions", "SendTaskSuccess", taskToken="t"), "resource": MACHINE}
     unknown = call("stepfunctions", "SendTaskSuccess", taskToken="x")
     machine = allow("states:SendTaskSuccess", MACHINE)
 
     assert check([known], [policy(machine)]) == ([], [])
     assert check([known, unknown], [policy(allow("states:SendTaskSuccess", "*"))]) == ([], [])
-    # Only the ARN of another machine, or of none, is refused.
+    # Only the ARN of another machine, or a missing ARN, is refused.
     assert len(check([known], [policy(allow("states:SendTaskSuccess", MACHINE + "-2"))])[0]) == 1
     assert len(check([unknown], [policy(machine)])[0]) == 1
 
@@ -319,7 +319,7 @@ def test_task_token_is_its_state_machines() -> None:
         ),
     ],
 )
-def test_resource_of_a_call(
+def test_call_names_its_resource(
     service: str, operation: str, parameters: dict[str, Any], expected: list[str]
 ) -> None:
     assert [a.resource for a in accesses(call(service, operation, **parameters))] == expected
@@ -341,7 +341,7 @@ def test_resource_of_a_call(
         ),
     ],
 )
-def test_what_object_lock_takes(
+def test_object_lock_accepts_valid_headers(
     operation: str, parameters: dict[str, Any], actions: list[str]
 ) -> None:
     found = accesses(call("s3", operation, Bucket="audit", Key="decisions/a.json", **parameters))
@@ -350,7 +350,7 @@ def test_what_object_lock_takes(
     assert {access.resource for access in found} == {"arn:aws:s3:::audit/decisions/a.json"}
 
 
-def test_caller_may_do_what_a_policy_allows_and_none_denies() -> None:
+def test_caller_may_do_what_is_allowed_and_not_denied() -> None:
     access = Access("execute-api:Invoke", "arn:aws:execute-api:eu-west-1:1:api/live/POST/a")
     allowed = policy(allow("execute-api:Invoke", "arn:aws:execute-api:*:*:api/live/POST/*"))
     denied = policy({**allow("execute-api:*", "*"), "Effect": "Deny"})

@@ -1,4 +1,4 @@
-"""What the sweep looks at. Port and GitHub are real HTTP servers, AWS is moto."""
+"""The sweep's surroundings: Port and GitHub are real HTTP servers, AWS is moto."""
 
 import base64
 import json
@@ -40,7 +40,7 @@ def ago(**time: float) -> datetime:
 
 
 class World:
-    """An organisation with a run of ours, and a services repository."""
+    """An organisation with a run of Slipway, and a services repository."""
 
     def __init__(self, port: ScriptedServer, github: FakeGitHub) -> None:
         self.port = port
@@ -67,7 +67,7 @@ class World:
         executed: datetime | None = None,
         changed: datetime | None = None,
     ) -> None:
-        """A run that Port lists; once it is asked for alone, it has been ended."""
+        """Add a run to Port's list; a separate read returns it as ended."""
         executed = executed or ago(days=5)
         run = {
             "id": run_id,
@@ -94,7 +94,7 @@ class World:
         at: datetime | None = None,
         **fields: Any,
     ) -> None:
-        """A row of the ledger for the service `shop`, which the run holds."""
+        """Add a row of the ledger for the service `shop`, which the run has locked."""
         row = {
             "run_id": run_id,
             "action": action,
@@ -114,7 +114,7 @@ class World:
     def pull(
         self, state: str, *, opened: datetime | None = None, ended: datetime | None = None
     ) -> None:
-        """The run's pull request."""
+        """Add the run's pull request."""
         pull = {
             **self.github.pull,
             "state": "open" if state == "open" else "closed",
@@ -146,7 +146,7 @@ class World:
         self.github.script(f"DELETE /git/refs/heads/{branch}", (204, None, {}))
 
     def merged(self, action: str, **fields: Any) -> None:
-        """A run whose merged pull request was not reported."""
+        """Add a run whose merged pull request was not reported."""
         self.run(action=action)
         self.seen(action=action, pr_number=7, pr_url=PR_URL, **fields)
         self.pull("merged")
@@ -156,7 +156,7 @@ class World:
         self.port.script(f"GET {SHOP}", (200, {"ok": True, "entity": entity}, {}))
 
     def folder(self, files: dict[str, str]) -> None:
-        """The service's folder on the base branch."""
+        """Put the service's folder on the base branch."""
         path = "/contents/apps/shop"
         url = f"{self.github.url}/repos/acme/services"
         entries = []
@@ -177,22 +177,22 @@ class World:
         self.github.script(f"GET {path}", (200, entries, {}))
 
     def form(self, action: str = "upscale_service", **inputs: Any) -> None:
-        """The action as Port has it."""
+        """Add the action to Port."""
         trigger = {"type": "self-service", "userInputs": {"properties": inputs}}
         answer = {"ok": True, "action": {"identifier": action, "trigger": trigger}}
         self.port.script(f"GET /v1/actions/{action}", (200, answer, {}))
 
     def rung(self, times: int, run_id: str = RUN_ID) -> None:
-        """The sweep has rung so often before."""
+        """Record doorbells that the sweep has sent before."""
         item: Any = {"id": f"doorbells/{run_id}", "doorbells": times}
         dynamodb_table("idempotency").put_item(Item=item)
 
     def bells(self) -> list[Any]:
-        """What the function of `upscale_service` was invoked with."""
+        """Return the invocations of the function of `upscale_service`."""
         return self.port.bodies(f"POST {INVOCATIONS}")
 
     def mapping(self, monkeypatch: pytest.MonkeyPatch, status: int = 200, **changes: Any) -> None:
-        """The event source mapping of `upscale_service`, as Lambda answers it."""
+        """Set Lambda's answer about the event source mapping of `upscale_service`."""
         alias = POLICY["own_actions"]["upscale_service"]
         body = json.dumps({alias: MAPPING}).encode()
         boto3.client("s3").put_object(Bucket="records", Key="policy/consumers.json", Body=body)

@@ -1,4 +1,4 @@
-"""Runs that Slipway never received: the sweep invokes their functions, and then ends them."""
+"""Runs that Slipway never received: the sweep invokes their functions, then ends them."""
 
 import base64
 import json
@@ -19,7 +19,7 @@ SECRET_INPUT = {"type": "string", "encryption": "aes256-gcm"}
 
 @pytest.fixture
 def late(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    """A run of 16 minutes ago, of which the ledger knows nothing."""
+    """Add a run of 16 minutes ago that is not in the ledger."""
     world.mapping(monkeypatch)
     world.run(executed=ago(minutes=16))
     return world
@@ -30,7 +30,7 @@ def doorbells() -> Any:
     return item and item["doorbells"]
 
 
-def test_sweep_rings_for_a_run_that_was_never_received(late: World) -> None:
+def test_sweep_invokes_the_function_of_an_unreceived_run(late: World) -> None:
     sweep(60)
 
     assert late.bells() == [{"schema_version": 1, "doorbell": {"run_id": RUN_ID}}]
@@ -38,7 +38,7 @@ def test_sweep_rings_for_a_run_that_was_never_received(late: World) -> None:
     assert late.updates() == []
 
 
-def test_sweep_does_not_wait_for_a_function_that_it_rings(late: World) -> None:
+def test_sweep_does_not_wait_for_an_invoked_function(late: World) -> None:
     sweep(60)
 
     (asked,) = [each for each in late.port.requests if each.route.endswith("/invocations")]
@@ -66,7 +66,7 @@ def test_sweep_ends_a_run_with_encrypted_inputs(late: World) -> None:
     assert "encrypted inputs" in update["summary"]
 
 
-def test_sweep_does_not_ring_for_a_run_that_the_ledger_has(late: World) -> None:
+def test_sweep_sends_no_doorbell_for_a_run_in_the_ledger(late: World) -> None:
     late.seen(at=ago(minutes=1))
 
     sweep(60)
@@ -74,7 +74,7 @@ def test_sweep_does_not_ring_for_a_run_that_the_ledger_has(late: World) -> None:
     assert late.bells() == []
 
 
-def test_sweep_does_not_ring_past_an_operators_pause(
+def test_sweep_sends_no_doorbell_to_a_paused_function(
     late: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     late.mapping(monkeypatch, State="Disabled")
@@ -84,7 +84,7 @@ def test_sweep_does_not_ring_past_an_operators_pause(
     assert late.bells() == []
 
 
-def test_sweep_rings_when_the_topic_cannot_be_read(
+def test_sweep_sends_a_doorbell_when_the_topic_is_unreadable(
     late: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     late.mapping(monkeypatch, LastProcessingResult="PROBLEM: SASL authentication failed")
@@ -94,16 +94,16 @@ def test_sweep_rings_when_the_topic_cannot_be_read(
     assert len(late.bells()) == 1
 
 
-def test_sweep_does_not_ring_for_actions_of_others(late: World) -> None:
+def test_sweep_sends_no_doorbell_for_foreign_actions(late: World) -> None:
     late.listed.clear()
-    late.run(action="somebody_elses", executed=ago(minutes=16))
+    late.run(action="foreign_action", executed=ago(minutes=16))
 
     sweep(60)
 
     assert late.bells() == []
 
 
-def test_doorbell_that_lambda_refuses_is_counted_and_named(late: World) -> None:
+def test_doorbell_refused_by_lambda_is_counted_and_named(late: World) -> None:
     for route in list(late.port.answers):
         if route.endswith("/invocations"):
             late.port.script(route, (403, {"Message": "No."}, {}))
@@ -116,7 +116,7 @@ def test_doorbell_that_lambda_refuses_is_counted_and_named(late: World) -> None:
 
 @pytest.fixture
 def automated(world: World) -> World:
-    """Runs of the automation that tells of the ends of runs."""
+    """Add runs of the automation that reports the ends of runs."""
     set_policy({**POLICY, "own_actions": {}, "own_automations": ["upscale_service_ended"]})
     return world
 
@@ -142,7 +142,7 @@ def test_sweep_ends_runs_of_automations_in_batches(automated: World) -> None:
     assert len(ended) == 200
 
 
-def test_runs_of_automations_are_asked_for_by_their_action(automated: World) -> None:
+def test_automation_runs_are_requested_by_their_action(automated: World) -> None:
     sweep(60)
 
     (asked,) = [each for each in automated.port.requests if each.route == LIST]
@@ -151,7 +151,7 @@ def test_runs_of_automations_are_asked_for_by_their_action(automated: World) -> 
 
 
 def dead_letter(bucket_body: dict[str, Any]) -> str:
-    """A message that SQS gave up, in the dead-letter queue of `upscale_service`."""
+    """Add a message to the dead-letter queue of `upscale_service`."""
     queue = boto3.client("sqs")
     url = queue.create_queue(QueueName="slipway-upscale_service-failed")["QueueUrl"]
     queue.send_message(
@@ -162,7 +162,7 @@ def dead_letter(bucket_body: dict[str, Any]) -> str:
     return str(url)
 
 
-def test_sweep_keeps_dead_letters_and_holds_their_runs(late: World) -> None:
+def test_sweep_stores_dead_letters_and_puts_runs_on_hold(late: World) -> None:
     message = {"resourceType": "run", "action": "upscale_service", "context": {"runId": RUN_ID}}
     url = dead_letter(message)
 

@@ -127,7 +127,7 @@ def test_sweep_does_not_count_the_time_of_an_approval_in_port(
     assert world.updates() == []
 
 
-def test_run_that_waits_in_port_is_swept_when_slipway_took_it_on(world: World) -> None:
+def test_run_waiting_in_port_is_swept_when_slipway_received_it(world: World) -> None:
     world.run(status="WAITING_FOR_APPROVAL", changed=ago(days=5))
     world.seen()
 
@@ -140,7 +140,7 @@ def test_run_that_waits_in_port_is_swept_when_slipway_took_it_on(world: World) -
 def test_sweep_ignores_runs_of_other_actions(
     world: World,
 ) -> None:
-    world.run(action="somebody_elses")
+    world.run(action="foreign_action")
 
     sweep(60)
 
@@ -191,8 +191,8 @@ def test_sweep_ends_a_run_on_hold_for_too_long(
     assert all(item["Key"].startswith("policy/") for item in stored)
 
 
-@pytest.mark.parametrize("why", ["approval", "postponed", "just seen", "held for an hour"])
-def test_sweep_asks_github_nothing_about_waiting_runs(world: World, why: str) -> None:
+@pytest.mark.parametrize("why", ["approval", "postponed", "just seen", "on hold for an hour"])
+def test_sweep_sends_no_github_request_for_waiting_runs(world: World, why: str) -> None:
     world.run()
     later = timestamp(datetime.now(UTC) + timedelta(hours=1))
     match why:
@@ -203,7 +203,7 @@ def test_sweep_asks_github_nothing_about_waiting_runs(world: World, why: str) ->
             world.seen(resume_at=later)
         case "just seen":
             world.seen(at=ago(seconds=1))
-        case "held for an hour":
+        case "on hold for an hour":
             world.seen(at=ago(hours=1))
 
     sweep(60)
@@ -213,7 +213,7 @@ def test_sweep_asks_github_nothing_about_waiting_runs(world: World, why: str) ->
     assert world.asked_github() == ["GET /pulls", BRANCHES]
 
 
-def test_sweep_reads_open_pull_requests_by_the_hundred(
+def test_sweep_reads_open_pull_requests_in_pages_of_100(
     world: World,
 ) -> None:
     world.pull("open")
@@ -236,7 +236,7 @@ def test_sweep_reads_open_pull_requests_by_the_hundred(
     assert not any(route.startswith("PATCH") for route in world.port.routes())
 
 
-def test_run_whose_action_is_gone_ends_with_its_pull_request(world: World) -> None:
+def test_run_of_a_removed_action_ends_with_its_pull_request(world: World) -> None:
     action, branch = "reboot_service", f"slipway/reboot_service/{RUN_ID}"
     run = {"id": RUN_ID, "status": "IN_PROGRESS", "action": {"identifier": action}}
     ended = {**run, "status": "FAILURE"}

@@ -1,6 +1,6 @@
-"""Runs that the sweep ends as their pull request did, because no report of it was asked for.
+"""Runs that the sweep ends like their pull request, because no report of it was requested.
 
-What the catalogue then says is the report's: tests/unit/reports has all of it.
+The report writes the catalogue entry: tests/unit/reports tests all of it.
 """
 
 import json
@@ -57,7 +57,7 @@ def test_node_run_with_an_open_pull_request_is_left(world: World) -> None:
 
 
 def pull_of(world: World, run_id: str, state: str) -> dict[str, Any]:
-    """What is different in the pull request of another run."""
+    """Return the differences of another run's pull request."""
     ended = None if state == "open" else timestamp(ago(minutes=1))
     return {
         "state": "open" if state == "open" else "closed",
@@ -86,8 +86,8 @@ def port_data(**changes: str) -> str:
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_unreported_create_has_its_whole_entity_filled_in(world: World, known: bool) -> None:
-    # Also where the function was killed before it made the pending entity.
+def test_unreported_create_gets_its_complete_entity(world: World, known: bool) -> None:
+    # This also covers a function that was killed before it created the pending entity.
     world.merged("create_service")
     world.folder({"portData.json": port_data(), "common_values.yaml": "replicas: 4\n"})
     if known:

@@ -1,4 +1,4 @@
-"""What the sweep does about pull requests that are open, or whose end was not reported."""
+"""How the sweep handles open pull requests, and unreported ends of pull requests."""
 
 from typing import Any
 
@@ -60,7 +60,7 @@ def test_sweep_closes_a_pull_request_to_another_branch(world: World) -> None:
     assert world.updates() == []  # The report of the closed one ends the run.
 
 
-def test_recorded_pull_request_is_ours_with_other_credentials(world: World) -> None:
+def test_recorded_pull_request_counts_with_other_credentials(world: World) -> None:
     world.run()
     world.seen(pr_number=7)
     world.pull("closed")
@@ -87,7 +87,7 @@ def test_sweep_reminds_once_of_a_pull_request_near_its_limit(
     assert world.asked_github().count("GET /issues/7/comments") == 1
 
 
-def test_sweep_does_not_repeat_a_reminder_that_it_finds(
+def test_sweep_does_not_repeat_an_existing_reminder(
     world: World,
 ) -> None:
     world.run()
@@ -106,7 +106,7 @@ def test_sweep_does_not_repeat_a_reminder_that_it_finds(
     assert "reminded_at" in world.row()
 
 
-def test_sweep_closes_a_pull_request_over_its_limit_and_says_why(
+def test_sweep_closes_an_overdue_pull_request_with_a_reason(
     world: World,
 ) -> None:
     world.run()
@@ -122,7 +122,7 @@ def test_sweep_closes_a_pull_request_over_its_limit_and_says_why(
 
 
 @pytest.mark.parametrize("noted", [True, False])
-def test_ended_pull_request_is_reported_when_no_workflow_asked(world: World, noted: bool) -> None:
+def test_ended_pull_request_is_reported_without_a_workflow(world: World, noted: bool) -> None:
     world.run()
     fields: dict[str, Any] = {"pr_number": 7} if noted else {}
     world.seen(**fields)
@@ -176,7 +176,7 @@ def test_pull_request_of_a_fork_is_not_reported(world: World) -> None:
 
 
 def leave(world: World, state: str, branch: str = "slipway/roll_back/x-1") -> str:
-    """A branch whose pull request is in a state; the route that deletes it."""
+    """Leave a branch whose pull request has a state; return the route that deletes it."""
     route = f"DELETE /git/refs/heads/{branch}"
     world.pull(state)
     (pull,) = world.github.answers["GET /repos/acme/services/pulls"][-1][1]

@@ -1,4 +1,4 @@
-"""What ended runs have left, locks of gone owners, and sweeps that fail in part."""
+"""Leftovers of ended runs, locks of ended owners, and sweeps that fail in part."""
 
 import json
 from typing import Any
@@ -26,7 +26,7 @@ REFUSED = "PROBLEM: SASL authentication failed"
 
 
 def mapping_problems(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """The functions whose mapping was counted as one with a problem."""
+    """Return the functions whose mapping was counted as faulty."""
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     return [line["function_name"] for line in lines if "MappingProblem" in line]
 
@@ -64,7 +64,7 @@ def test_sweep_counts_no_mapping_that_reads_or_is_paused(
     assert mapping_problems(capsys) == []
 
 
-def test_sweep_goes_on_when_a_mapping_cannot_be_looked_at(
+def test_sweep_continues_when_a_mapping_is_unreadable(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.mapping(monkeypatch)
@@ -133,7 +133,7 @@ def test_sweep_leaves_a_run_that_has_just_ended(
         ("b" * 32 + "-7", "remediation", True),
     ],
 )
-def test_sweep_frees_a_lock_when_its_owner_is_gone(
+def test_sweep_frees_a_lock_when_its_owner_has_ended(
     world: World, owner: str, kind: str, freed: bool
 ) -> None:
     world.run(executed=ago(minutes=1))
@@ -218,7 +218,7 @@ def test_sweep_names_each_failed_list_and_frees_locks(
     assert world.holder() is None
 
 
-def test_sweep_leaves_everything_when_it_has_no_time(world: World) -> None:
+def test_sweep_changes_nothing_when_time_is_up(world: World) -> None:
     world.run()
     world.lock("r_unknown000000000")
 

@@ -1,6 +1,6 @@
-"""What failed for nobody's request, and what an operator makes of it; functions that are paused.
+"""Runs on hold after an internal error, what an operator does with them, and paused functions.
 
-Each failure goes all the way: retries of the event source, the bucket, the queue.
+Each failure passes through the whole path: retries of the event source, the bucket, the queue.
 """
 
 import json
@@ -29,14 +29,14 @@ pytestmark = [
 
 @dataclass
 class Failures:
-    """What the tests begin with.
+    """The initial state of the tests.
 
     Attributes:
-        world: a service in Test whose replicas somebody wants changed.
-        team: a state machine that subscribes to that, and is gone.
+        world: a service in Test, with a request to change its replicas.
+        team: a deleted state machine that subscribes to that.
         created: a run that its function could not carry out.
-        scaled: another one.
-        waiting: a run whose function is paused since before it was executed.
+        scaled: another such run.
+        waiting: a run whose function was paused before its execution.
     """
 
     world: World
@@ -45,10 +45,10 @@ class Failures:
     scaled: str
     waiting: str
 
-    def mend(self) -> None:
-        """Take the causes away."""
+    def fix(self) -> None:
+        """Remove the causes."""
         self.world.sandbox.sandbox("github", "DELETE", "faults")
-        # Making one that is there already, just so, is a success.
+        # Creating an identical existing one succeeds.
         self.world.sandbox.aws("stepfunctions").create_state_machine(
             name=TEAM_MACHINE, definition=self.team["definition"], roleArn=self.team["roleArn"]
         )
@@ -60,13 +60,13 @@ class Failures:
 
 @pytest.fixture(scope="module")
 def failures(sandbox: SandboxClient, stack: Stack) -> Iterator[Failures]:
-    world = World(sandbox, stack, f"held-{secrets.token_hex(3)}")
+    world = World(sandbox, stack, f"hold-{secrets.token_hex(3)}")
     world.exists("Test")
     paused = world.script("pause", "delete_service")
     assert paused.returncode == 0, paused.stdout + paused.stderr
     inputs = {"service_name": world.service, "dry_run": True}
     waiting = sandbox.execute("delete_service", inputs, entity=world.service)
-    # Nobody's request is to blame: the token may not write, a team's machine is gone.
+    # Two internal errors: the token may not write, and a team's state machine was deleted.
     refusal = {"type": "FORBIDDEN", "message": "Resource not accessible by integration"}
     fault = {"field": "createRef", "times": 500, "body": refusal}
     sandbox.sandbox("github", "POST", "faults", fault)
@@ -83,7 +83,7 @@ def failures(sandbox: SandboxClient, stack: Stack) -> Iterator[Failures]:
             wait_for(f"the record of {what}", partial(world.failed, what))
         yield made
     finally:
-        made.mend()
+        made.fix()
         world.script("resume", "delete_service")
 
 
@@ -131,7 +131,7 @@ def test_run_of_a_paused_function_waits_until_it_is_resumed(
     assert world.ended(run_id, "SUCCESS")["statusLabel"] == "Dry run"
 
 
-def test_record_stays_with_the_reason_when_its_cause_remains(
+def test_failed_record_keeps_its_reason_when_the_cause_remains(
     failures: Failures,
 ) -> None:
     planned = replay(failures, "run", failures.scaled, "--dry-run")
@@ -156,11 +156,11 @@ def test_discarded_record_fails_its_run_and_frees_the_lock(
     assert key
     assert failures.world.lock() == failures.scaled
 
-    done = replay(failures, "discard", failures.scaled, "--reason", "Nobody wants it any more.")
+    done = replay(failures, "discard", failures.scaled, "--reason", "No longer needed.")
 
     assert done.returncode == 0, done.stdout + done.stderr
     run = failures.world.ended(failures.scaled, "FAILURE")
-    assert (run["statusLabel"], run["summary"]) == ("Discarded", "Nobody wants it any more.")
+    assert (run["statusLabel"], run["summary"]) == ("Discarded", "No longer needed.")
     assert failures.world.lock() is None
     assert key not in failures.world.keys("aws/lambda/")
     assert f"archive/discarded/{key}" in failures.world.keys("archive/")
@@ -174,7 +174,7 @@ def test_concurrent_replays_run_the_record_once(
     world, run_id = failures.world, failures.created
     key = failures.world.failed(run_id)
     assert key
-    failures.mend()
+    failures.fix()
 
     with ThreadPoolExecutor() as pool:
         both = list(pool.map(lambda _: replay(failures, "run", run_id), range(2)))
@@ -198,7 +198,7 @@ def test_replayed_change_starts_its_subscription_once(
     failures: Failures,
 ) -> None:
     states, arn = failures.world.sandbox.aws("stepfunctions"), failures.team["stateMachineArn"]
-    failures.mend()
+    failures.fix()
 
     def followed() -> int:
         found = states.list_executions(stateMachineArn=arn, maxResults=1000)["executions"]

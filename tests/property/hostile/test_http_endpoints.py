@@ -1,4 +1,4 @@
-"""Whatever comes to the doors over HTTP: an answer, and no decision that nobody took."""
+"""Any HTTP request gets an answer, and none makes a decision without an approver."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ from tests.property.hostile.conftest import PLANTED, Outside
 from tests.property.hostile.mutation import NASTY, examples, mutated_bytes
 from tests.unit.approvals.conftest import make_approval
 
-# What Powertools says in a function that has counted nothing.
+# The warning of Powertools in a function without metrics.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:No application metrics:UserWarning"),
     pytest.mark.waits,
@@ -39,7 +39,7 @@ tokens = (
     | st.sampled_from([f"{TOKEN}=", f"{TOKEN}.", f".{TOKEN}", TOKEN.replace(".", ""), TOKEN * 50])
 )
 callers = st.sampled_from([ROLE, ROLE, "", None, "arn:aws:iam::123456789012:root", "x" * 5000])
-# A decision that could count, but was made for another change.
+# A valid decision, but for another change.
 typed = st.dictionaries(
     st.sampled_from(["decision", "comment", "change_hash", "x"]), texts, max_size=4
 ).map(lambda form: urlencode({**form, "change_hash": "0" * 64}, errors="replace"))
@@ -82,7 +82,7 @@ def pending(**changes: Any) -> ApprovalStore:
 def test_arbitrary_signed_request_decides_nothing(
     outside: Outside, body: str | None, approval_id: str, caller: Any
 ) -> None:
-    # The caller asked for it, so that no body makes its decision count.
+    # The caller is the requester, so no body makes the decision count.
     store = pending(requested_by="devops@acme.example")
     path = f"/approvals/{quote(approval_id.encode(errors='replace'), safe='')}/decision"
 

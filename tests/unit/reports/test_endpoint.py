@@ -1,4 +1,4 @@
-"""`POST /reports`: what it takes, and what it answers."""
+"""`POST /reports`: what it accepts, and what it answers."""
 
 import base64
 import io
@@ -17,7 +17,7 @@ pytestmark = [
 ]
 
 
-def test_report_workflow_has_its_pull_request_reported(installation: Installation) -> None:
+def test_report_workflow_request_is_accepted(installation: Installation) -> None:
     status, body = installation.ask(installation.github.token())
 
     assert (status, body["status"]) == (200, "FAILURE")
@@ -26,25 +26,25 @@ def test_report_workflow_has_its_pull_request_reported(installation: Installatio
     assert body["message"] == update["summary"]
 
 
-def test_dispatched_workflow_may_ask_too(installation: Installation) -> None:
+def test_dispatched_workflow_request_is_accepted(installation: Installation) -> None:
     token = installation.github.token(event_name="workflow_dispatch")
 
     assert installation.ask(token)[0] == 200
 
 
 @pytest.mark.parametrize("sent", [{"pull_request": "7"}, {"pull_request": 7, "more": "x" * 50}])
-def test_number_is_taken_as_text_too(installation: Installation, sent: Any) -> None:
+def test_number_is_accepted_as_text(installation: Installation, sent: Any) -> None:
     assert installation.ask(installation.github.token(), sent)[0] == 200
 
 
-def test_body_in_base64_is_read(installation: Installation) -> None:
+def test_base64_body_is_read(installation: Installation) -> None:
     body = base64.b64encode(json.dumps({"pull_request": 7}).encode()).decode()
 
     assert installation.ask(installation.github.token(), body, isBase64Encoded=True)[0] == 200
 
 
 @pytest.mark.parametrize("name", ["authorization", "AUTHORIZATION"])
-def test_header_names_have_no_case(installation: Installation, name: str) -> None:
+def test_header_names_are_case_insensitive(installation: Installation, name: str) -> None:
     headers = {name: f"bearer {installation.github.token()}"}
 
     assert installation.ask(None, headers=headers)[0] == 200
@@ -69,14 +69,14 @@ def test_header_names_have_no_case(installation: Installation, name: str) -> Non
         json.dumps({"pull_request": 7, "more": "x" * 2000}),
     ],
 )
-def test_body_that_is_no_number_is_refused(installation: Installation, body: str) -> None:
+def test_body_without_a_number_is_refused(installation: Installation, body: str) -> None:
     status, said = installation.ask(installation.github.token(), body)
 
     assert (status, said["error"]) == (400, "InvalidInput")
     assert PULL not in installation.github.routes()
 
 
-def test_pull_request_of_others_is_a_conflict(installation: Installation) -> None:
+def test_foreign_pull_request_is_a_conflict(installation: Installation) -> None:
     installation.pull(state="open")
 
     status, said = installation.ask(installation.github.token())
@@ -84,7 +84,7 @@ def test_pull_request_of_others_is_a_conflict(installation: Installation) -> Non
     assert (status, said["error"]) == (409, "NothingToReport")
 
 
-def test_pull_request_of_a_node_is_left_to_the_sweep(installation: Installation) -> None:
+def test_node_run_pull_request_is_left_to_the_sweep(installation: Installation) -> None:
     head = {"ref": "slipway/upscale_service/wfnr_0123456789abcdef", "repo": {"id": 4711}}
     installation.pull(head=head)
 
@@ -94,7 +94,7 @@ def test_pull_request_of_a_node_is_left_to_the_sweep(installation: Installation)
 
 
 @pytest.mark.parametrize("route", [KEYS, HOME, PULL])
-def test_outage_of_github_asks_to_retry(installation: Installation, route: str) -> None:
+def test_github_outage_returns_a_retryable_status(installation: Installation, route: str) -> None:
     installation.github.script(route, (503, {"message": "down"}, {"Retry-After": "120"}))
 
     status, said = installation.ask(installation.github.token())
@@ -103,7 +103,7 @@ def test_outage_of_github_asks_to_retry(installation: Installation, route: str) 
     assert installation.writes() == []
 
 
-def test_answer_tells_nothing_of_the_outage(installation: Installation) -> None:
+def test_answer_has_no_details_of_the_outage(installation: Installation) -> None:
     installation.github.script(PULL, (503, {"message": "internal.host is down"}, {}))
 
     _, said = installation.ask(installation.github.token())
@@ -111,7 +111,7 @@ def test_answer_tells_nothing_of_the_outage(installation: Installation) -> None:
     assert "internal.host" not in json.dumps(said)
 
 
-def test_token_is_in_no_log(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_token_is_not_logged(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     out = io.StringIO()
     monkeypatch.setattr(logger.registered_handler, "stream", out)
     good, bad = installation.github.token(), installation.github.token(aud="https://x.test")
@@ -133,6 +133,6 @@ def test_keys_and_repository_are_read_once(installation: Installation) -> None:
     assert installation.github.asked(HOME) == 1
 
 
-def test_audience_is_this_installation(installation: Installation) -> None:
+def test_audience_is_that_of_this_installation(installation: Installation) -> None:
     assert installation.ask(installation.github.token(aud=AUDIENCE))[0] == 200
     assert installation.ask(installation.github.token(aud=[AUDIENCE]))[0] == 401
