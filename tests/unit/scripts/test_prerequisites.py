@@ -116,6 +116,21 @@ def test_every_missing_thing_is_named_at_once(clone: Path) -> None:
         assert name in done.stderr
 
 
+def test_python_without_venv_is_named_when_uv_is_missing(clone: Path) -> None:
+    # Debian's python3 without its package python3-venv.
+    put(clone, "terraform", "echo 'Terraform v1.11.4'")
+    put(clone, "python3", f"""case "$*" in *ensurepip*) exit 1 ;; esac
+case "$*" in *executable*) echo "{clone}/bin/python3" ;; *) exec {sys.executable} "$@" ;; esac""")
+
+    without = run(clone, "prerequisites")
+    put(clone, "uv", "exit 0")
+    with_uv = run(clone, "prerequisites")
+
+    assert without.returncode == 1
+    assert "python3-venv" in without.stderr
+    assert with_uv.returncode == 0, with_uv.stderr
+
+
 def test_down_succeeds_in_a_fresh_clone(clone: Path) -> None:
     done = run(clone, "sandbox", "down")
 
