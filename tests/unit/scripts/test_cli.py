@@ -51,9 +51,7 @@ def test_help_has_real_name_and_example(
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_help_of_a_shell_command_has_an_example(name: str) -> None:
-    done = subprocess.run(
-        [ROOT / name, "--help"], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([ROOT / name, "--help"], capture_output=True, text=True, check=True)
 
     assert f"Example: {name}" in done.stdout
     assert not done.stderr

@@ -119,8 +119,12 @@ def test_every_missing_thing_is_named_at_once(clone: Path) -> None:
 def test_python_without_venv_is_named_when_uv_is_missing(clone: Path) -> None:
     # Debian's python3 without its package python3-venv.
     put(clone, "terraform", "echo 'Terraform v1.11.4'")
-    put(clone, "python3", f"""case "$*" in *ensurepip*) exit 1 ;; esac
-case "$*" in *executable*) echo "{clone}/bin/python3" ;; *) exec {sys.executable} "$@" ;; esac""")
+    put(
+        clone,
+        "python3",
+        f"""case "$*" in *ensurepip*) exit 1 ;; esac
+case "$*" in *executable*) echo "{clone}/bin/python3" ;; *) exec {sys.executable} "$@" ;; esac""",
+    )
 
     without = run(clone, "prerequisites")
     put(clone, "uv", "exit 0")
@@ -129,6 +133,29 @@ case "$*" in *executable*) echo "{clone}/bin/python3" ;; *) exec {sys.executable
     assert without.returncode == 1
     assert "python3-venv" in without.stderr
     assert with_uv.returncode == 0, with_uv.stderr
+
+
+def test_setup_counts_its_steps_and_repeats_none(clone: Path) -> None:
+    (clone / "sandbox" / "scripts").mkdir(parents=True)
+    for file in (
+        ".python-version", "pyproject.toml", "requirements/dev.txt", "sandbox/pyproject.toml",
+        "sandbox/requirements/sandbox.txt", "sandbox/requirements/lambda-runtime.txt",
+    ):  # fmt: skip
+        (clone / file).parent.mkdir(exist_ok=True)
+        (clone / file).touch()
+    portal = clone / "sandbox" / "scripts" / "portal"
+    portal.write_text("#!/bin/sh\n")
+    portal.chmod(0o700)
+    for tool in ("cksum", "rm"):
+        (clone / "bin" / tool).symlink_to(str(shutil.which(tool)))
+    put(clone, "uv", "exit 0")
+
+    first, second = run(clone, "setup"), run(clone, "setup")
+
+    assert first.returncode == 0, first.stderr
+    lines = first.stdout.splitlines()
+    assert [line.partition("(")[2][:6] for line in lines] == ["1 of 4", "2 of 4", "3 of 4"]
+    assert second.stdout == ""
 
 
 def test_down_succeeds_in_a_fresh_clone(clone: Path) -> None:
