@@ -99,18 +99,19 @@ class Sandbox:
             SandboxError: a process ended or did not become ready; names its log.
         """
         state = self.state()
-        if state and self.env_file.exists():
+        # A sandbox of an older checkout has no such mark.
+        if state and (state.complete or self.env_file.exists()):
             ended = {name for name, runs in self.running(state).items() if not runs}
             if ended:
                 with alone():
                     self._revive(state, ended, progress, say)
-            return state
-        if state:
-            say("The last start did not finish, so the sandbox starts again.")
-            self.down()
-        progress("Waiting for another sandbox that starts")
-        with alone():
-            state = self._start_anew(progress, attached=attached)
+        else:
+            if state:
+                say("The last start did not finish, so the sandbox starts again.")
+                self.down()
+            progress("Waiting for another sandbox that starts")
+            with alone():
+                state = self._start_anew(progress, attached=attached)
         lines = [f"{key}={shlex.quote(value)}\n" for key, value in state.environment().items()]
         write_private(self.env_file, "".join(lines))
         return state
@@ -280,6 +281,8 @@ class Sandbox:
                 self._wait(name, state)
             progress("Filling in the services repository's settings")
             _prepare_services_repo(state)
+            state.complete = True
+            self._save(state)
         except BaseException:
             self.down()
             raise

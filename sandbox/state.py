@@ -36,6 +36,7 @@ class State:
         kafka: bootstrap servers; our own broker or the one given to `up`.
         token: what the servers' own routes, `/_sandbox/…`, ask for.
         attached_to: process id of the `up --attached` that the parts are children of; 0: none.
+        complete: whether the first start finished, so that the data is worth keeping.
     """
 
     ports: dict[str, int]
@@ -46,6 +47,7 @@ class State:
     token: str = ""
     pids: dict[str, int] = field(default_factory=dict)
     attached_to: int = 0
+    complete: bool = False
 
     def url(self, name: str) -> str:
         """Return the address of an HTTP process."""

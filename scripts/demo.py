@@ -489,8 +489,7 @@ def _show_answer(run: dict[str, Any]) -> None:
 
 
 def _show_pull(pull: PullRequest) -> None:
-    labels = ", ".join(label.name for label in pull.labels)
-    show(f"  pull request [bold]#{pull.number} {pull.title}[/bold]  ({labels})")
+    show(f"  pull request [bold]#{pull.number} {pull.title}[/bold]")
     for file in pull.get_files():
         show(f"    [green]+{file.additions:<3}[/green] {file.filename}")
     show()
@@ -498,7 +497,8 @@ def _show_pull(pull: PullRequest) -> None:
 
 def _show_entity(name: str, before: dict[str, Any], after: dict[str, Any]) -> None:
     table = Table("Property", "Before the merge", "After", title=f"Entity {name}")
-    table.columns[2].overflow = "fold"
+    for column in table.columns:
+        column.overflow = "fold"
     for key in sorted(before.keys() | after.keys()):
         old, new = before.get(key), after.get(key)
         if old is None and new is None:

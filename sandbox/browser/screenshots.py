@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
+from slipway.approvals.page import request_page
 
 from sandbox.browser.fixtures import Visit
 from sandbox.browser.portal import ADMIN, DEVELOPER, DEVOPS, ROOT, Portal
 from sandbox.browser.services import SERVICES
 from sandbox.browser.test_forms import COMMON
 from tests.port_server import PortServer
+from tests.unit.approvals.conftest import make_approval
 
 IMAGES = ROOT / "sandbox" / "docs" / "images"
+APPROVAL_PAGE = ROOT / "docs" / "images" / "approval-page.png"
 NOW = datetime(2026, 11, 27, 14, 30, tzinfo=UTC)
 LARGEST = 200_000
 # In the pictures the server has its usual address.
@@ -154,15 +157,16 @@ def narrow(portal: Portal, _: str) -> None:
 
 def form(portal: Portal, _: str) -> None:
     portal.go("/services")
-    portal.fill_first_steps(portal.create(), "orders")
-    editor = portal.editor(COMMON)
-    editor.get_by_role("textbox").fill(YAML)
-    expect(editor.get_by_role("status")).to_have_text("Valid")
+    opened = portal.create()
+    opened.get_by_role("textbox", name="Name", exact=True).fill("orders")
+    portal.choose(opened.get_by_role("combobox", name="Team"), "payments")
+    opened.get_by_label("Project").fill("shop")
 
 
 def mistake(portal: Portal, _: str) -> None:
-    form(portal, _)
-    editor = portal.dialog(COMMON)
+    portal.go("/services")
+    portal.fill_first_steps(portal.create(), "orders")
+    editor = portal.editor(COMMON)
     editor.get_by_role("textbox").fill(YAML.replace("  - name: refunds", " - name: refunds"))
     expect(editor.locator(".cm-lint-marker-error").first).to_be_visible()
 
@@ -223,3 +227,20 @@ def test_picture(
     portal.page.screenshot(path=picture, animations="disabled", caret="hide")
 
     assert picture.stat().st_size < LARGEST
+
+
+def test_picture_of_the_approval_page(page: Page) -> None:
+    approval = make_approval(
+        service="service/checkout",
+        summary="replicas 6 → 8",
+        requested_by=DEVELOPER,
+        created_at=NOW,
+        expires_at=NOW + timedelta(hours=24),
+    )
+    diff = CHANGE.removeprefix("```diff\n").removesuffix("```\n")
+    page.set_viewport_size({"width": 900, "height": 720})
+
+    page.set_content(request_page(approval, diff, DEVOPS, f"{SHOWN_URL}/run").html)
+    page.screenshot(path=APPROVAL_PAGE, animations="disabled", caret="hide")
+
+    assert APPROVAL_PAGE.stat().st_size < LARGEST

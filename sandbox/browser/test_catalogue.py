@@ -367,6 +367,8 @@ def test_health_and_sync_are_visible_when_narrow(visit: Visit) -> None:
 
     expect(row.get_by_text("Degraded")).to_be_in_viewport(ratio=1)
     expect(row.get_by_text("Synced")).to_be_in_viewport(ratio=1)
+    longest = portal.row("Portal").get_by_text("Progressing")
+    assert longest.evaluate("chip => chip.scrollWidth <= chip.clientWidth")
 
 
 def test_page_has_no_create_button_without_an_action(visit: Visit) -> None:

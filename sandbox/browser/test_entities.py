@@ -127,6 +127,18 @@ def test_entity_and_audit_log_name_the_person(visit: Visit, server: PortServer) 
     expect(row.filter(has_text="CREATE")).to_contain_text("Dana Developer (API)")
 
 
+def test_audit_log_shows_action_and_person_when_narrow(visit: Visit, server: PortServer) -> None:
+    create(server, "orders")
+    portal = visit(ADMIN, "/settings/AuditLog")
+    portal.page.set_viewport_size({"width": 390, "height": 700})
+    portal.page.get_by_label("Search the audit log").fill("orders dana create")
+
+    row = portal.page.get_by_role("row").filter(has_text="orders").first
+
+    for text in ("CREATE", "Dana Developer (API)"):
+        expect(row.get_by_text(text)).to_be_in_viewport(ratio=1)
+
+
 def test_entity_names_an_api_client_when_no_run_is_known(visit: Visit) -> None:
     portal = visit(DEVELOPER, CHECKOUT)
 

@@ -89,6 +89,17 @@ def test_second_up_changes_nothing(folder: Path) -> None:
     assert (folder / "state.json").read_text() == before
 
 
+def test_up_keeps_data_when_the_env_file_is_gone(folder: Path) -> None:
+    before, text = Sandbox(folder).state(), (folder / "env").read_text()
+    (folder / "env").unlink()
+
+    done = cli(folder, "up")
+
+    assert done.returncode == 0, done.stdout
+    assert Sandbox(folder).state() == before
+    assert (folder / "env").read_text() == text
+
+
 def test_status_names_each_part(folder: Path) -> None:
     done = cli(folder, "status")
 

@@ -131,7 +131,7 @@ def slack_message(approval: Approval, places: Places, occasion: Occasion) -> dic
     fields = {
         "For": f"{approval.name} ({approval.environment})",
         "Change": approval.summary,
-        "Asked by": approval.requested_by,
+        "Requested by": approval.requested_by,
         "Until": moment(approval.expires_at),
     }
     return {

@@ -59,7 +59,7 @@ def request_page(approval: Approval, preview: str, approver: str, run_url: str) 
     open_ = approval.status is Status.PENDING
     facts = {
         "For": f"{approval.name} ({approval.environment})",
-        "Asked by": approval.requested_by,
+        "Requested by": approval.requested_by,
         "Change": approval.summary,
         "Decide until": moment(approval.expires_at),
         "Approvals": f"{approval.approvals} of {approval.needed}",

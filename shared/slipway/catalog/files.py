@@ -221,6 +221,8 @@ class WorkflowFile(_ActionFile):
     operation: Literal["workflow"]
     file: str = Field(pattern=r"^\.github/workflows/[A-Za-z0-9._-]+\.ya?ml$")
     """The workflow's file on the base branch."""
+    done: str | None = None
+    """Result of the run when the workflow succeeds: "Restarted shop in Production"."""
     inputs: dict[str, JsonValue] = {}
     """Inputs of the workflow."""
 

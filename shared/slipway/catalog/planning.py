@@ -109,10 +109,12 @@ class WorkflowPlan(_Planned):
 
     Attributes:
         file: the workflow's file on the base branch.
+        done: the run's result in the requester's words; empty if the catalog has none.
         inputs: its inputs.
     """
 
     file: str
+    done: str
     inputs: Mapping[str, str]
 
 
@@ -273,6 +275,7 @@ class _Planner:
             target=self._target,
             environments=(self._environment(metadata),),
             file=spec.file,
+            done=self._text(spec.done) if spec.done else "",
             inputs=inputs,
             **words,
         )

@@ -35,12 +35,14 @@ class WorkflowProposal(Asked):
         target: the entity and the action.
         file: path of the workflow's file.
         blob: blob SHA of the file on the base branch.
+        done: the run's result in the requester's words.
         inputs: its inputs.
     """
 
     target: Target
     file: str
     blob: str
+    done: str
     inputs: Mapping[str, str]
 
     @property
@@ -74,6 +76,7 @@ def propose_workflow(
         target=target,
         file=plan.file,
         blob=blob,
+        done=plan.done,
         inputs=plan.inputs,
     )
 
@@ -82,7 +85,7 @@ def start(
     run: ActiveRun, repository: ServicesRepository, proposal: WorkflowProposal
 ) -> Later | Result:
     """Start the workflow, unless an earlier delivery has."""
-    row = run.ledger.record_workflow(run.run_id, proposal.file, proposal.blob)
+    row = run.ledger.record_workflow(run.run_id, proposal.file, proposal.blob, proposal.done)
     return follow(run, repository, row, proposal.inputs)
 
 
@@ -119,7 +122,8 @@ def follow(
         workflows.cancel(file, found.id)
         why = f"The workflow {file} was changed before GitHub ran it, so its run was cancelled."
         return _failed(f"{why} Run the action again if the change is still wanted.", found.url)
-    return _judged(run, file, found, waited)
+    done = str(row.get("workflow_done") or f"The workflow {file} succeeded")
+    return _judged(run, file, found, waited, done)
 
 
 def _find(
@@ -141,10 +145,12 @@ def _is_to_be_started(row: Mapping[str, Any], waited: timedelta) -> bool:
     return int(row["workflow_tries"]) == 1 or waited >= _LISTED_WITHIN
 
 
-def _judged(run: ActiveRun, file: str, found: WorkflowRun, waited: timedelta) -> Later | Result:
+def _judged(
+    run: ActiveRun, file: str, found: WorkflowRun, waited: timedelta, done: str
+) -> Later | Result:
     match found.state:
         case "succeeded":
-            return Result("SUCCESS", "Done", f"The workflow {file} succeeded: {found.url}")
+            return Result("SUCCESS", "Done", f"{done}: {found.url}")
         case "failed":
             how = f"GitHub's conclusion: {found.conclusion}."
             return _failed(f"The workflow {file} did not succeed. {how}", found.url)

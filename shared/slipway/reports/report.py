@@ -238,7 +238,8 @@ class Reports:
             wanted |= {**said.initial, **_created(kind, url)}
         if not self._write(run, resource, said, wanted, creates=creates):
             return f"Port has no entity '{resource.identifier}', so nothing was changed."
-        return " ".join(("The entity is up to date.", *said.notes.values()))
+        done = f"{kind.blueprint.title} {resource.identifier} is up to date in Port."
+        return " ".join((done, *said.notes.values()))
 
     def _deleted(self, resource: Resource, pull: "EndedPull", merged: str) -> Outcome:
         if self.pulls.read_files(files_of(resource), pull, lambda _: ()).files:

@@ -190,13 +190,14 @@ class Ledger:
         """Record the sweep's reminder; `updated_at` stays unchanged."""
         self._update(run_id, "SET reminded_at = :now", values={})
 
-    def record_workflow(self, run_id: str, file: str, blob: str) -> dict[str, Any]:
+    def record_workflow(self, run_id: str, file: str, blob: str, done: str) -> dict[str, Any]:
         """Record that a delivery starts the run's workflow; the first one stays.
 
         Args:
             run_id: the run.
             file: path of the workflow's file.
             blob: blob SHA of the allowed content.
+            done: the result when the workflow succeeds; empty if the catalog has none.
 
         Returns:
             The row; `workflow_tries` counts the deliveries that came this far.
@@ -205,9 +206,10 @@ class Ledger:
             run_id,
             "SET workflow_file = if_not_exists(workflow_file, :file),"
             " workflow_blob = if_not_exists(workflow_blob, :blob),"
+            " workflow_done = if_not_exists(workflow_done, :done),"
             " workflow_since = if_not_exists(workflow_since, :now), updated_at = :now"
             " ADD workflow_tries :one",
-            values={":file": file, ":blob": blob, ":one": 1},
+            values={":file": file, ":blob": blob, ":done": done, ":one": 1},
         )
 
     def record_workflow_run(self, run_id: str, number: int | None, url: str = "") -> None:

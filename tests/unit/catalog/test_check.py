@@ -21,6 +21,7 @@ CONFIG = "service/create_service/files/services/{team}/{name}/{env}/config.json"
 
 
 BLUEPRINT = "service/blueprint.json"
+REDEPLOY = "service/redeploy_service/action.yaml"
 DELETE = "service/delete_service/action.yaml"
 EDIT = 'values-{env}.yaml"\n    path: deployment.image.tag'
 REQUIRED = '"required": [\n        "unit"'
@@ -112,6 +113,7 @@ NAMES = [
     (CONFIGURE, "services/{team}", "services/x", "not one of the kind's files"),
     (CONFIGURE, "values-{env}.yaml", "{env}/x.txt", "cannot be edited"),
     (CONFIGURE, "config.json", "../x.json", "must not have the segment '..'"),
+    (REDEPLOY, "to {{ .parts.env }}", "to {{ .parts.en }}", "'.parts.en' does not exist."),
     (DELETE, "confirm: confirm", "confirm: name", "no input 'name'"),
     (VALUES, "{{ .inputs.image }}", "{{ .inputs.imag }}", "'.inputs.imag' does not exist."),
     (VALUES, '"{{ .inputs.image }}"', "{{ .inputs.image }}", "an unquoted '{{ … }}'"),

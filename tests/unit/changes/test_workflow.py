@@ -147,7 +147,7 @@ def test_workflow_is_started_with_the_inputs_of_the_plan(restart: Restart) -> No
 @pytest.mark.parametrize(
     ("conclusion", "status", "said"),
     [
-        ("success", "SUCCESS", "succeeded"),
+        ("success", "SUCCESS", f"Restarted shop in Test: {PAGE}"),
         ("timed_out", "FAILURE", "GitHub's conclusion: timed_out"),
     ],
 )
@@ -165,9 +165,19 @@ def test_run_ends_with_the_workflow_and_frees_the_entity(
     assert restart.locked() == []
 
 
+def test_result_names_the_workflow_when_the_catalog_has_no_words(restart: Restart) -> None:
+    restart.ledger.record_workflow(RUN_ID, FILE, BLOB, "")
+    restart.state("completed", "success")
+
+    restart.deliver()
+
+    said = f"The workflow {FILE} succeeded: {PAGE}"
+    assert restart.port.updates[-1]["summary"] == said
+
+
 def test_run_is_found_by_its_name_when_its_start_is_unknown(restart: Restart) -> None:
     restart.github.script(DISPATCH, (204, b"", {}))
-    restart.ledger.record_workflow(RUN_ID, FILE, BLOB)
+    restart.ledger.record_workflow(RUN_ID, FILE, BLOB, "Restarted shop in Test")
     restart.state("completed", "success")
 
     restart.deliver()

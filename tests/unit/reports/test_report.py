@@ -72,6 +72,7 @@ def test_merged_create_fills_the_entity_and_ends_the_run(world: World) -> None:
     assert world.run["link"] == [PR_URL]
     assert world.logs == [world.run["summary"]]
     assert "#12 was merged by octocat" in world.run["summary"]
+    assert f"Service {SERVICE} is up to date in Port." in world.run["summary"]
 
 
 def test_entity_is_written_first_and_the_status_last(world: World) -> None:
@@ -640,7 +641,7 @@ def test_merged_adoption_writes_the_entity(world: World) -> None:
     outcome = world.report()
 
     assert outcome.status is None
-    assert "entity is up to date" in outcome.message
+    assert "is up to date in Port" in outcome.message
     assert world.properties["owner"] == "dev@acme.example"
     assert world.properties["replicas"] == 2
     # This status lets Slipway run a first health check.

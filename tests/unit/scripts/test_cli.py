@@ -23,7 +23,10 @@ COMMANDS = sorted(
     if file.is_file() and os.access(file, os.X_OK) and file.name != "_run"
 )
 IN_PYTHON = [name for name in COMMANDS if (ROOT / "scripts" / f"{name}.py").exists()]
-OTHERS = [name for name in COMMANDS if name not in IN_PYTHON]
+OTHERS = [
+    *(f"scripts/{name}" for name in COMMANDS if name not in IN_PYTHON),
+    *(f"sandbox/scripts/{file.name}" for file in (ROOT / "sandbox" / "scripts").iterdir()),
+]
 RUN_ID = "r_0123456789abcdef"
 
 
@@ -48,11 +51,9 @@ def test_help_has_real_name_and_example(
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_help_of_a_shell_command_has_an_example(name: str) -> None:
-    done = subprocess.run(
-        [ROOT / "scripts" / name, "--help"], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([ROOT / name, "--help"], capture_output=True, text=True, check=True)
 
-    assert f"Example: scripts/{name}" in done.stdout
+    assert f"Example: {name}" in done.stdout
     assert not done.stderr
 
 

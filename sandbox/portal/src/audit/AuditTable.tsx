@@ -73,7 +73,7 @@ export function AuditTable({ events }: { events: AuditEvent[] }) {
       {found.length === 0 ? (
         <Empty title={events.length === 0 ? 'Nothing has happened yet' : 'Nothing fits'} />
       ) : (
-        <Table.ScrollContainer minWidth={860} tabIndex={0}>
+        <Table.ScrollContainer minWidth={680} tabIndex={0}>
           <Table verticalSpacing={4}>
             <Table.Thead>
               <Table.Tr>
@@ -81,10 +81,10 @@ export function AuditTable({ events }: { events: AuditEvent[] }) {
                   <span className={classes.hidden}>Details</span>
                 </Table.Th>
                 <Table.Th>Identifier</Table.Th>
-                <Table.Th>Blueprint</Table.Th>
-                <Table.Th>Date</Table.Th>
-                <Table.Th>User</Table.Th>
                 <Table.Th>Action</Table.Th>
+                <Table.Th>User</Table.Th>
+                <Table.Th>Date</Table.Th>
+                <Table.Th>Blueprint</Table.Th>
                 <Table.Th>Type</Table.Th>
                 <Table.Th>Status</Table.Th>
                 <Table.Th>Run</Table.Th>
@@ -115,16 +115,16 @@ export function AuditTable({ events }: { events: AuditEvent[] }) {
                       <Table.Td className={classes.subject}>
                         <Subject event={event} />
                       </Table.Td>
-                      <Table.Td className={classes.subject}>{context.blueprint}</Table.Td>
-                      <Table.Td className={classes.nowrap}>
-                        <Ago moment={trigger.at} />
-                      </Table.Td>
-                      <Table.Td className={classes.subject}>
-                        <Author id={trigger.by.userId} run={context.runId} />
-                      </Table.Td>
                       <Table.Td>
                         <Chip label={action} color={ACTIONS[action]} />
                       </Table.Td>
+                      <Table.Td>
+                        <Author id={trigger.by.userId} run={context.runId} />
+                      </Table.Td>
+                      <Table.Td className={classes.nowrap}>
+                        <Ago moment={trigger.at} />
+                      </Table.Td>
+                      <Table.Td>{context.blueprint}</Table.Td>
                       <Table.Td>{trigger.origin}</Table.Td>
                       <Table.Td>
                         <Chip label={status} color={status === 'SUCCESS' ? 'green' : 'red'} />

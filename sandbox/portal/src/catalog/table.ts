@@ -43,7 +43,7 @@ const WIDTHS: Widths = {
   link: 130,
 };
 // The title and two more columns fit into 390 pixels.
-const NARROW: Widths = { ...WIDTHS, title: 136, enum: 102 };
+const NARROW: Widths = { ...WIDTHS, title: 128, enum: 107 };
 
 /** The columns as the table takes them. Empty values come last in either direction. */
 export function tableColumns(columns: Column[], narrow = false) {

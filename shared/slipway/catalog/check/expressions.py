@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from slipway.catalog.expressions import Expression, templates
@@ -80,7 +81,8 @@ def places_of_action(action: Action) -> Iterator[Place]:
             words, values = _EDITED, _values_of_update(spec)
         case WorkflowFile() as spec:
             found = spec.inputs.items()
-            words, values = _THERE, ((("inputs", name), one, _THERE) for name, one in found)
+            values = ((("inputs", name), one, _THERE) for name, one in found)
+            words, values = _THERE, chain(values, [(("done",), spec.done, _THERE)])
         case DeleteFile():
             words, values = _THERE, iter(())
     for keys, value, roots in values:
