@@ -66,7 +66,7 @@ def test_queue_mapping_needs_a_role_that_may_poll(aws: RunningAws) -> None:
     def refusal() -> str:
         with pytest.raises(ClientError) as refused:
             lambda_.create_event_source_mapping(FunctionName=function, EventSourceArn=queue)
-        return refused.value.response["Error"]["Message"]
+        return str(refused.value.response["Error"]["Message"])
 
     assert refusal().startswith("Queue visibility timeout: 59 seconds")
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "60"})
