@@ -27,7 +27,9 @@ def customer_key(context: RequestContext, answer: Mapping[str, Any]) -> str | No
         key = answer.get("SSEKMSKeyId")
     elif context.service.service_name == "secretsmanager" and answer.get("ARN"):
         secrets = secretsmanager_backends[context.account_id][context.region].secrets
-        key = secrets[answer["ARN"]].kms_key_id
+        # A deleted secret is answered for, but no longer there.
+        secret = secrets.get(answer["ARN"])
+        key = secret.kms_key_id if secret else None
     elif context.service.service_name == "sns":
         topics = sns_stores[context.account_id][context.region].topics
         topic = topics.get((context.service_request or {}).get("TopicArn", ""))

@@ -23,3 +23,22 @@ def key_policy(account: str, region: str, key: str) -> dict[str, Any] | None:
 
     found = kms_stores[account][region].keys.get(key.rsplit("/", 1)[-1])
     return None if found is None else json.loads(found.policy)
+
+
+def queue_visibility(account: str, region: str, name: str) -> int | None:
+    """Return a queue's visibility timeout in seconds; None for an unknown queue."""
+    from localstack.services.sqs.models import sqs_stores
+
+    found = sqs_stores[account][region].queues.get(name)
+    return None if found is None else int(found.attributes["VisibilityTimeout"])
+
+
+def function_settings(account: str, region: str, name: str) -> tuple[int, str] | None:
+    """Return a function's timeout in seconds and its role's name; None if it is unknown."""
+    from localstack.services.lambda_.invocation.models import lambda_stores
+
+    found = lambda_stores[account][region].functions.get(name)
+    if found is None:
+        return None
+    config = found.latest().config
+    return config.timeout, config.role.rpartition("/")[2]

@@ -4,6 +4,7 @@ LocalStack and moto take most of it. A row names its source; `sandbox.aws.shapes
 models themselves say. What a row refuses is answered in AWS's words, as far as they are published.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from sandbox.aws import resources
-from tests.tools.iam import lets_service_in
+from tests.tools.iam import lets_service_in, refusal
+from tests.tools.iam.actions import Access
 
 _AWS = "https://docs.aws.amazon.com"
 
@@ -77,6 +79,8 @@ RESERVED_VARIABLES = {
 TIMEOUT_SECONDS = 900
 MEMORY_MB = 10_240
 MAPPING_FILTERS = 5
+FIFO_BATCH = 10
+_POLLING = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 
 
 def _function_size(request: Request) -> str | None:
@@ -105,6 +109,55 @@ def _mapping_filters(request: Request) -> str | None:
     if len(filters) <= MAPPING_FILTERS:
         return None
     return f"An event source mapping can have at most {MAPPING_FILTERS} filters."
+
+
+def _fifo_mapping(request: Request) -> str | None:
+    if not str(request.parameters.get("EventSourceArn")).endswith(".fifo"):
+        return None
+    if (request.parameters.get("BatchSize") or 0) > FIFO_BATCH:
+        return f"Batch size of a FIFO queue must be at most {FIFO_BATCH}."
+    if request.parameters.get("MaximumBatchingWindowInSeconds"):
+        return "Batching window is not supported for FIFO queues."
+    return None
+
+
+def _queue_visibility(request: Request) -> str | None:
+    queue, function = _queue_and_function(request)
+    visibility = resources.queue_visibility(request.account, request.region, queue)
+    settings = resources.function_settings(request.account, request.region, function)
+    if visibility is None or settings is None or visibility >= settings[0]:
+        return None
+    # The text: https://github.com/hashicorp/terraform-provider-aws/issues/18099
+    return (
+        f"Queue visibility timeout: {visibility} seconds is less than Function timeout: "
+        f"{settings[0]} seconds"
+    )
+
+
+def _queue_role(request: Request) -> str | None:
+    """Lambda tries the role before it takes the mapping."""
+    queue, function = _queue_and_function(request)
+    settings = resources.function_settings(request.account, request.region, function)
+    if not queue or settings is None:
+        return None
+    documents = resources.inline_policies(request.account, settings[1]).values()
+    policies = [json.loads(document) for document in documents]
+    arn = request.parameters["EventSourceArn"]
+    for action in _POLLING:
+        if refusal(Access(action, arn), policies):
+            return (
+                "The provided execution role does not have permissions to call "
+                f"{action.removeprefix('sqs:')} on SQS"
+            )
+    return None
+
+
+def _queue_and_function(request: Request) -> tuple[str, str]:
+    """Return the names in a mapping; no queue for another source."""
+    source = str(request.parameters.get("EventSourceArn") or "")
+    queue = source.rpartition(":")[2] if source.split(":")[2:3] == ["sqs"] else ""
+    name = str(request.parameters.get("FunctionName"))
+    return queue, name.partition(":function:")[2].partition(":")[0] or name.partition(":")[0]
 
 
 # S3
@@ -228,6 +281,21 @@ def _queue_attributes(request: Request) -> str | None:
         if low is not None and high is not None and not low <= int(value) <= high:
             return f"Invalid value for the parameter {name}."
     return None
+
+
+def _dead_letters(request: Request) -> str | None:
+    policy = (request.parameters.get("Attributes") or {}).get("RedrivePolicy")
+    if not policy:
+        return None
+    name = request.parameters.get("QueueName") or request.parameters.get("QueueUrl") or ""
+    target = json.loads(policy).get("deadLetterTargetArn") or ""
+    if str(name).endswith(".fifo") == target.endswith(".fifo"):
+        return None
+    # The text: https://github.com/awslabs/aws-solutions-constructs/issues/342
+    return (
+        f"Value {policy} for parameter RedrivePolicy is invalid. Reason: Dead-letter queue must be "
+        "same type of queue as the source."
+    )
 
 
 def _message_delay(request: Request) -> str | None:
@@ -409,6 +477,24 @@ RULES = (
         f"{_AWS}/lambda/latest/dg/invocation-eventfiltering.html",
     ),
     Rule(
+        ("lambda:CreateEventSourceMapping",),
+        _fifo_mapping,
+        "InvalidParameterValueException",
+        f"{_AWS}/lambda/latest/dg/services-sqs-parameters.html",
+    ),
+    Rule(
+        ("lambda:CreateEventSourceMapping",),
+        _queue_visibility,
+        "InvalidParameterValueException",
+        f"{_AWS}/lambda/latest/dg/services-sqs-configure.html",
+    ),
+    Rule(
+        ("lambda:CreateEventSourceMapping",),
+        _queue_role,
+        "InvalidParameterValueException",
+        f"{_AWS}/lambda/latest/dg/services-sqs-configure.html",
+    ),
+    Rule(
         ("s3:PutObject", "s3:CopyObject", "s3:CreateMultipartUpload", "s3:PutObjectTagging"),
         _object_tags,
         "BadRequest",
@@ -462,6 +548,12 @@ RULES = (
         ("sqs:CreateQueue", "sqs:SetQueueAttributes"),
         _queue_attributes,
         "InvalidAttributeValue",
+        f"{_AWS}/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html",
+    ),
+    Rule(
+        ("sqs:CreateQueue", "sqs:SetQueueAttributes"),
+        _dead_letters,
+        "InvalidParameterValue",
         f"{_AWS}/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html",
     ),
     Rule(

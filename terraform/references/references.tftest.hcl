@@ -1,6 +1,6 @@
-# For tests/terraform/test_references.py and test_side_by_side.py: plans in both Kafka modes, with all that is optional.
-# The real provider makes them, as it alone composes policy documents; it asks AWS nothing here. What AWS would make or
-# answer is named below, so that no statement and no definition is unknown.
+# For tests/terraform/test_references.py and test_side_by_side.py: plans in both Kafka modes and by webhook, with all that
+# is optional. The real provider makes them, as it alone composes policy documents; it asks AWS nothing here. What AWS
+# would make or answer is named below, so that no statement and no definition is unknown.
 provider "aws" {
   region                      = "eu-west-1"
   access_key                  = "none"
@@ -8,6 +8,11 @@ provider "aws" {
   skip_credentials_validation = true
   skip_metadata_api_check     = true
   skip_requesting_account_id  = true
+
+  default_tags {
+    # Many more than an object in S3 may have.
+    tags = { for number in range(40) : "tag-${number}" => "value" }
+  }
 }
 
 override_data {
@@ -163,5 +168,15 @@ run "msk" {
     name_prefix  = "second"
     kafka        = { mode = "msk", authentication = "IAM", create = { volume_gib = 20, volume_gib_max = 100 } }
     kafka_mirror = { plugin = { bucket_arn = "arn:aws:s3:::acme-msk-plugins", key = "slipway-mirror.zip", sha256 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=" } }
+  }
+}
+
+run "webhook" {
+  command = plan
+
+  variables {
+    name_prefix         = "third"
+    run_source          = { mode = "webhook" }
+    provisioned_pollers = null # of Kafka alone
   }
 }

@@ -54,7 +54,7 @@ run "another_catalog_brings_its_own_functions" {
 
   variables {
     catalog_dir       = "../tests/catalogs/acme"
-    github            = { repositories = { for unit in ["pay", "shop", "core"] : unit => { name = "acme/${unit}" } } }
+    github            = { repositories = { for unit in ["pay", "shop", "core"] : unit => { name = "acme/${unit}" } }, team_reviewers = { for number in range(42) : "Team ${number}" => ["octocat"] } }
     catalog_settings  = { any = "value", list = [1] }
     identifier_prefix = "acme_"
     approvals         = { limits = { configure_service = { max = 7 } } }
@@ -90,6 +90,14 @@ run "another_catalog_brings_its_own_functions" {
       jsondecode(aws_s3_object.policy.content).repositories.pay == { name = "acme/pay", base_branch = "main", merge_method = "auto", installation_id = null }
     )
     error_message = "Settings, limits and repositories are in the document that functions read."
+  }
+
+  assert {
+    # Lambda allows 4 KB, which thirteen actions or 42 reviewers exceeded.
+    condition = length(jsondecode(aws_s3_object.policy.content).team_reviewers) == 42 && !anytrue(flatten([
+      for value in values(local.environment) : [for name in concat(keys(local.actions), ["Team 41", "octocat"]) : strcontains(value, name)]
+    ]))
+    error_message = "No environment variable grows with the actions or the reviewers."
   }
 
   assert {

@@ -87,7 +87,7 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
 
   assert {
     condition = alltrue([
-      for object in concat(values(aws_s3_object.artifact), [aws_s3_object.catalog, aws_s3_object.policy, aws_s3_object.remediation_policy, aws_s3_object.consumers]) :
+      for object in concat(values(aws_s3_object.artifact), [aws_s3_object.catalog, aws_s3_object.policy, aws_s3_object.remediation_policy, aws_s3_object.consumers, aws_s3_object.queues]) :
       length(object.override_provider[0].default_tags[0].tags) == 0
     ])
     error_message = "Objects have no tags: S3 takes ten, and an installation may have more."

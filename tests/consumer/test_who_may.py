@@ -33,7 +33,7 @@ APPLY_UNSEEN = {
     "Buckets: s3:PutLifecycleConfiguration",
     "Functions: lambda:PutFunctionConcurrency",
     "Machines: states:UpdateStateMachine",
-    "Queue: sqs:SetQueueAttributes",
+    "Queues: sqs:SetQueueAttributes",
     "Roles: iam:UpdateAssumeRolePolicy",
     "Subscriptions: sns:SetSubscriptionAttributes",
     "Traces: xray:CreateGroup",
@@ -44,8 +44,12 @@ APPLY_UNSEEN = {
     "Traces: xray:UpdateGroup",
     "Triggers: lambda:UpdateEventSourceMapping",
 }
-# `scripts/resume <run>`, which needs an execution that failed.
-OPERATE_UNSEEN = {"Machines: states:StartExecution", "Runs: dynamodb:UpdateItem"}
+# `scripts/resume <run>`, which needs an execution that failed, and `scripts/status` by webhook.
+OPERATE_UNSEEN = {
+    "Machines: states:StartExecution",
+    "Queues: sqs:GetQueueAttributes",
+    "Runs: dynamodb:UpdateItem",
+}
 
 
 def policy(name: str, sandbox: SandboxClient) -> dict[str, Any]:
@@ -109,6 +113,7 @@ def operated(sandbox: SandboxClient, consumer: Consumer) -> list[Access]:
         ["replay", "run", runs[0]],
         ["replay", "discard", runs[1], "--reason", "A test."],
         ["confirm", link],
+        ["adopt", "service"],
         ["doctor"],
     ):
         as_operator(sandbox, *command)

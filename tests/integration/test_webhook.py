@@ -10,6 +10,7 @@ from scripts.apply_sandbox import Mode, Stack
 from scripts.soaking.installation import Sweeper
 from tests.integration.conftest import SandboxClient, wait_for
 from tests.integration.test_create_service import calls_of, form, policies, pull_of
+from tests.integration.test_policies import model_faults, role_of
 from tests.integration.world import DEVOPS, World, service_name
 from tests.tools.iam import check
 
@@ -156,15 +157,27 @@ def test_failed_message_is_replayed(world: World, sweeper: Sweeper) -> None:
 
 @pytest.mark.parametrize(
     "function",
-    ["receive_webhook", "create_service", "upscale_service", "approval", "health_checker"],
+    [
+        "receive_webhook",
+        "create_service",
+        "upscale_service",
+        "approval",
+        "health_checker",
+        "sweep_runs",
+        "check_catalog",
+    ],
 )
 def test_zz_function_stays_within_its_policy(
     sandbox: SandboxClient, stack: Stack, function: str
 ) -> None:
-    role = stack.outputs()["functions"][function]["role_name"]
+    role = role_of(stack, function)
     calls = calls_of(sandbox, role)
 
     violations, _ = check(calls, policies(sandbox, role))
 
     assert calls
     assert violations == []
+
+
+def test_zz_recorded_calls_are_as_aws_models_them(sandbox: SandboxClient, stack: Stack) -> None:
+    assert model_faults(sandbox) == set()

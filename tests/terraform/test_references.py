@@ -243,6 +243,22 @@ def test_every_condition_key_of_a_policy_fits_its_action(granted: list[Statement
     assert odd == []
 
 
+def test_objects_take_none_of_forty_default_tags(plans: dict[str, Plan]) -> None:
+    # S3 takes ten tags of an object: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html
+    tags: dict[str, set[int]] = {}
+    for change in (change for plan in plans.values() for change in plan["resource_changes"]):
+        after = change["change"]["after"]
+        if change["mode"] == "managed" and "tags_all" in {
+            *after,
+            *change["change"]["after_unknown"],
+        }:
+            tags.setdefault(change["type"], set()).add(len(after.get("tags_all") or {}))
+
+    assert tags["aws_lambda_function"] == {40}
+    assert tags.pop("aws_s3_object", {0}) == {0}
+    assert max(max(each) for each in tags.values()) <= 50
+
+
 def test_cfn_lint_finds_a_fault_in_a_state_machine(tmp_path: Path) -> None:
     right = {"StartAt": "A", "States": {"A": {"Type": "Pass", "End": True}}}
     astray = {**right, "StartAt": "Nowhere"}
@@ -263,7 +279,7 @@ def test_state_machines_pass_cfn_lint(plans: dict[str, Plan], tmp_path: Path) ->
         if change["type"] == "aws_sfn_state_machine"
     }
 
-    assert len(machines) == 6
+    assert len(machines) == 9
     assert linted(machines, tmp_path) == []
 
 

@@ -84,6 +84,23 @@ def test_key_that_a_call_goes_through_is_recorded(aws: RunningAws) -> None:
     assert [call["kms_key"] for call in calls] == [key, None, key, key]
 
 
+def test_deletion_of_a_secret_is_recorded(aws: RunningAws) -> None:
+    name = aws.name("gone")
+    secret = aws.client("secretsmanager").create_secret(Name=name, SecretString="x")["ARN"]
+    function = aws.function(
+        "import boto3\n"
+        "def handler(event, context):\n"
+        "    secrets = boto3.client('secretsmanager')\n"
+        "    secrets.delete_secret(SecretId=event, ForceDeleteWithoutRecovery=True)\n"
+    )
+
+    aws.invoke(function, name)
+
+    (call,) = (call for call in calls_of(aws, function) if call["function"] == function)
+    assert (call["operation"], call["resource"]) == ("DeleteSecret", secret)
+    assert (call["kms_key"], call["error"]) == (None, None)
+
+
 def test_lambda_service_calls_are_recorded_without_a_function(aws: RunningAws) -> None:
     function = aws.function("def handler(event, context):\n    return 1\n")
 

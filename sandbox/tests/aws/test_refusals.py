@@ -1,9 +1,11 @@
 """The sandbox's AWS refuses what AWS refuses, in front of every service."""
 
+import json
+
 import pytest
 from botocore.exceptions import ClientError
 
-from .conftest import RunningAws
+from .conftest import ACCOUNT, REGION, RunningAws
 
 
 def test_request_beyond_its_model_is_refused(aws: RunningAws) -> None:
@@ -51,3 +53,26 @@ def test_log_group_needs_a_key_for_logs(aws: RunningAws) -> None:
 
     with pytest.raises(ClientError, match="is not allowed to be used with Arn"):
         aws.client("logs").create_log_group(logGroupName=aws.name("group"), kmsKeyId=key)
+
+
+def test_queue_mapping_needs_a_role_that_may_poll(aws: RunningAws) -> None:
+    function = aws.function("def handler(event, context):\n    return 1\n", Timeout=60)
+    sqs, queue = aws.client("sqs"), f"arn:aws:sqs:{REGION}:{ACCOUNT}:{function}"
+    url = sqs.create_queue(QueueName=function, Attributes={"VisibilityTimeout": "59"})["QueueUrl"]
+    iam = aws.client("iam")
+    iam.create_role(RoleName=function, AssumeRolePolicyDocument='{"Statement": []}')
+    lambda_ = aws.client("lambda")
+
+    def refusal() -> str:
+        with pytest.raises(ClientError) as refused:
+            lambda_.create_event_source_mapping(FunctionName=function, EventSourceArn=queue)
+        return str(refused.value.response["Error"]["Message"])
+
+    assert refusal().startswith("Queue visibility timeout: 59 seconds")
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "60"})
+    assert refusal().endswith("ReceiveMessage on SQS")
+    statement = {"Effect": "Allow", "Action": "sqs:*", "Resource": queue}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_role_policy(RoleName=function, PolicyName="queue", PolicyDocument=document)
+    made = lambda_.create_event_source_mapping(FunctionName=function, EventSourceArn=queue)
+    assert made["EventSourceArn"] == queue

@@ -9,6 +9,8 @@ from sandbox.aws import resources
 from sandbox.aws.rules import RULES, TAGS, Request, Rule, broken
 
 LOGS = "logs.eu-west-1.amazonaws.com"
+QUEUES = "arn:aws:sqs:eu-west-1:000000000000"
+FUNCTION = "arn:aws:lambda:eu-west-1:000000000000:function:f"
 GROUP = "arn:aws:logs:eu-west-1:000000000000:log-group:g"
 
 
@@ -45,6 +47,15 @@ def key_policy(**statement: Any) -> dict[str, Any]:
     return {"Statement": [{**everything, **statement}]}
 
 
+def redrive(queue: str, target: str) -> dict[str, Any]:
+    policy = {"deadLetterTargetArn": f"{QUEUES}:{target}", "maxReceiveCount": 3}
+    return {"QueueName": queue, "Attributes": {"RedrivePolicy": json.dumps(policy)}}
+
+
+def mapping(queue: str, **more: Any) -> dict[str, Any]:
+    return {"EventSourceArn": f"{QUEUES}:{queue}", "FunctionName": f"{FUNCTION}:live", **more}
+
+
 def bucket_tags(count: int) -> dict[str, Any]:
     return {"Tagging": {"TagSet": tags(count)}}
 
@@ -73,6 +84,18 @@ ROWS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
         "lambda:CreateEventSourceMapping",
         {"FilterCriteria": {"Filters": [{"Pattern": "{}"}] * 6}},
         {"FilterCriteria": {"Filters": [{"Pattern": "{}"}] * 5}},
+        "InvalidParameterValueException",
+    ),
+    (
+        "lambda:CreateEventSourceMapping",
+        {"EventSourceArn": f"{QUEUES}:q.fifo", "BatchSize": 11},
+        {"EventSourceArn": f"{QUEUES}:q.fifo", "BatchSize": 10},
+        "InvalidParameterValueException",
+    ),
+    (
+        "lambda:CreateEventSourceMapping",
+        {"EventSourceArn": f"{QUEUES}:q.fifo", "MaximumBatchingWindowInSeconds": 1},
+        {"EventSourceArn": f"{QUEUES}:q", "MaximumBatchingWindowInSeconds": 1, "BatchSize": 11},
         "InvalidParameterValueException",
     ),
     ("s3:PutObject", {"Tagging": query(11)}, {"Tagging": query(10)}, "BadRequest"),
@@ -125,6 +148,13 @@ ROWS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
         {"Attributes": {"MessageRetentionPeriod": "1209601"}},
         {"Attributes": {"MessageRetentionPeriod": "1209600"}},
         "InvalidAttributeValue",
+    ),
+    ("sqs:CreateQueue", redrive("q.fifo", "d"), redrive("q", "d"), "InvalidParameterValue"),
+    (
+        "sqs:SetQueueAttributes",
+        redrive("q", "d.fifo"),
+        redrive("q.fifo", "d.fifo"),
+        "InvalidParameterValue",
     ),
     ("sqs:SendMessage", {"DelaySeconds": 901}, {"DelaySeconds": 900}, "InvalidParameterValue"),
     (
@@ -192,6 +222,13 @@ ROWS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has neither a queue nor a function."""
+    monkeypatch.setattr(resources, "queue_visibility", lambda account, region, name: None)
+    monkeypatch.setattr(resources, "function_settings", lambda account, region, name: None)
+
+
 @pytest.mark.parametrize(("operation", "refused", "allowed", "code"), ROWS)
 def test_rule_refuses_a_value_beyond_its_limit(
     operation: str, refused: dict[str, Any], allowed: dict[str, Any], code: str
@@ -234,6 +271,39 @@ def test_log_group_needs_a_key_that_lets_it_in(
     monkeypatch.setattr(resources, "key_policy", lambda account, region, key: policy)
 
     assert codes("logs:CreateLogGroup", {"logGroupName": "g", "kmsKeyId": "k"}) == expected
+
+
+def polled(monkeypatch: pytest.MonkeyPatch, visibility: int, *actions: str) -> list[str]:
+    """What is said of a mapping from a queue to a function with a timeout of 60 seconds."""
+    statement = {"Effect": "Allow", "Action": list(actions), "Resource": f"{QUEUES}:q"}
+    document = json.dumps({"Statement": [statement]})
+    for name, value in {
+        "queue_visibility": lambda account, region, name: visibility if name == "q" else None,
+        "function_settings": lambda account, region, name: (60, "r") if name == "f" else None,
+        "inline_policies": lambda account, role: {"queue": document} if role == "r" else {},
+    }.items():
+        monkeypatch.setattr(resources, name, value)
+    asked = request("lambda:CreateEventSourceMapping", mapping("q"))
+    return [message for _, message in broken(asked)]
+
+
+POLLING = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+
+
+def test_queue_is_invisible_as_long_as_its_function_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    (message,) = polled(monkeypatch, 59, *POLLING)
+
+    assert message.startswith("Queue visibility timeout: 59 seconds is less than Function timeout")
+    assert polled(monkeypatch, 60, *POLLING) == []
+
+
+@pytest.mark.parametrize("missing", POLLING)
+def test_role_must_be_allowed_to_poll_its_queue(
+    monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    (message,) = polled(monkeypatch, 60, *(action for action in POLLING if action != missing))
+
+    assert message.endswith(f"permissions to call {missing.removeprefix('sqs:')} on SQS")
 
 
 @pytest.mark.parametrize("rule", [*RULES, TAGS], ids=lambda rule: rule.refusal.__name__)

@@ -61,8 +61,11 @@ def play(installation: Installation, folder: Path) -> None:
     visits.merge_behind_a_check(installation)
     visits.propose_as_an_app(installation)
     visits.make_an_app(installation)
+    visits.prepare_an_installation(installation)
     with case(installation, folder) as world:
         visits.play_the_demo(world, folder)
+    with case(installation, folder) as world:
+        visits.adopt_a_service(world)
     assert FLOWS.keys() >= LEFT_OUT
     for name in (name for name in FLOWS if name not in LEFT_OUT):
         with case(installation, folder) as world:

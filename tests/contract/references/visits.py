@@ -7,19 +7,25 @@ from typing import Any
 
 import requests
 from github.Repository import Repository
-from slipway.config import GitHubConfig, GitHubCredentials
+from slipway.changes.policy_document import read_policy
+from slipway.config import GitHubConfig, GitHubCredentials, load
 from slipway.errors import RunNotFound
 from slipway.github.models import Change
 from slipway.github.repository import ServicesRepository
+from slipway.runs.catalogs import newest_catalog
 
 from sandbox.testing import OWN_ROUTES
 from sandbox.testing import TOKEN as TOKEN_OF_OWN_ROUTES
 from scripts import demo, github_app, port_definitions, port_setup
+from scripts.adopt import AdoptConfig, Adoption
 from scripts.apply_sandbox import PROTECTION, RULESET
 from scripts.checks import github as github_checks
 from scripts.checks import port as port_checks
 from scripts.checks.result import Installation as Checked
 from scripts.environment import port_client
+from scripts.installing.config import Config
+from scripts.installing.organization import check_owner, find_organization
+from scripts.installing.repository import find_repositories, prepare
 from tests import person
 from tests.contract.github.conftest import TOKEN, Services, change
 from tests.entities import PLACE, service_files
@@ -157,6 +163,45 @@ def install_again(installation: Installation) -> None:
     (step,) = (each for each in port_setup.plan(client, definitions) if each.change)
     assert step.change == "delete"
     port_setup.apply(client, step)
+
+
+def prepare_an_installation(installation: Installation) -> None:
+    """Look at Port and prepare the services repository, as `scripts/install` does."""
+    services = Services(installation.github)
+    config = Config.model_validate(
+        {
+            "aws": {"account": "000000000000", "region": "eu-west-1"},
+            "port": {"base_url": installation.port.url},
+            "github": {
+                "api_url": installation.github.api,
+                "repositories": {"services": {"name": services.github.full_name}},
+            },
+            "source": "webhook",  # the route of Kafka's credentials is not described
+        }
+    )
+    organization = find_organization(config, CREDENTIALS)
+    check_owner(config, organization, "000000000000/eu-west-1/slipway")
+    (repository,) = find_repositories(config, TOKEN)
+    first, again = (prepare(repository, f"https://{host}.test/reports") for host in ("a", "b"))
+    assert first == again
+
+
+def adopt_a_service(world: World) -> None:
+    """Propose the metadata of a service, and write its entity after the merge."""
+    world.commit({f"apps/{world.service}/common_values.yaml": "replicas: 2\n"})
+    config: AdoptConfig = load(AdoptConfig)
+    kind = newest_catalog(config).kinds["service"]
+    policy = read_policy(config.records_bucket, config.policy_key).policy
+    named = ("owner", "team", "project", "environment", "service_type")
+    values = {world.service: {name: demo.INPUTS[name] for name in named}}
+    adoption = Adoption(config, policy, kind, values, most=1, write=True)
+
+    def state() -> str:
+        return next(row.state for row in adoption.rows() if row.name == world.service)
+
+    assert [state(), state()] == ["propose", "proposed"]
+    world.open_pull().merge(merge_method="squash")
+    assert state() == "entity"
 
 
 def play_the_demo(world: World, folder: Path) -> None:

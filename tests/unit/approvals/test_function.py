@@ -20,15 +20,19 @@ from slipway.runs.ledger import Ledger
 from slipway.runs.lock import ServiceLocks
 from slipway.sweep.sweep import stopped
 
+from functions.approval.handler import handler
 from tests.fakes.repository import FakeRepository
 from tests.scripted import Answer, ScriptedServer
 from tests.unit.approvals.conftest import make_approval
 from tests.unit.conftest import RUN_ID, make_message
+from tests.unit.runs.test_consumer import event
 
 pytestmark = pytest.mark.waits
 
 NOT_FOUND = {"ok": False, "error": "not_found"}
 OWN = "r_automation000001"
+NODE = "wfnr_0123456789abcdef"
+NODE_PATH = f"/v1/workflows/nodes/runs/{NODE}"
 NOW = datetime.now(UTC)
 
 
@@ -275,3 +279,35 @@ def test_port_decision_is_refused_when_port_names_another_user(
         approval_function().decide_by_port(run)
 
     assert pending.status() is Status.PENDING, why
+
+
+def test_workflow_decides_no_request(pending: PendingRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    pending.waits()
+    monkeypatch.setenv("WORKFLOWS", "true")
+    load.cache_clear()
+    clients.port_client.cache_clear()
+    pending.port.script(f"POST {NODE_PATH}/logs", (201, {"ok": True}, {}))
+    pending.port.script(f"PATCH {NODE_PATH}", (200, {"ok": True}, {}))
+    decision = {
+        "action": "decide_approval",
+        "operation": "DAY-2",
+        "blueprint": "approval_request",
+        "entity": f"{RUN_ID}.1",
+        "requestedAt": "2026-11-23T10:00:00Z",
+        "properties": {"decision": "APPROVE", "change": "0"},
+    }
+    context: Any = SimpleNamespace(
+        function_name="slipway-approval",
+        function_version="1",
+        memory_limit_in_mb=128,
+        invoked_function_arn="arn:aws:lambda:eu-west-1:123456789012:function:slipway-approval",
+        aws_request_id="request-1",
+        get_remaining_time_in_millis=lambda: 60_000,
+    )
+
+    handler(event({"context": {"runId": NODE}, "payload": decision}), context)
+
+    assert pending.status() is Status.PENDING
+    (end,) = pending.port.bodies(f"PATCH {NODE_PATH}")
+    assert end["result"] == "FAILED"
+    assert "not with machine credentials" in str(pending.port.bodies(f"POST {NODE_PATH}/logs"))
