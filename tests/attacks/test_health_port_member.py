@@ -89,7 +89,7 @@ def test_health_url_of_an_attacker_brings_about_no_repair(world: World, url: str
 
     assert (world.github.proposed, world.github.restarted) == ([], [])
     assert world.row.service == KEY
-    assert "`health_probe.trusted_urls`" in world.entity["health_detail"]
+    assert "`health.allowed`" in world.entity["health_detail"]
 
 
 def test_probes_of_another_url_bring_about_no_repair(world: World) -> None:

@@ -107,6 +107,7 @@ NAMES = [
     (RESOURCE, "path: regions", 'path: ".regions"', "'.regions' is not a path."),
     (RESOURCE, "{env}/config.json", "config.json", "not one of the kind's files"),
     (RESOURCE, "restart: redeploy", "restart: configure", "does a workflow"),
+    (RESOURCE, 'acme.example/"\n', 'acme.example"\n', "must be http or https, a host in lower"),
     (CONFIGURE, "{name}/values-{env}.yaml", "{name}/values-*.yaml", "is not a single path"),
     (CONFIGURE, "values-{env}.yaml", "values-{stage}.yaml", "'{stage}' is not a part"),
     (CONFIGURE, "services/{team}", "services/x", "not one of the kind's files"),
