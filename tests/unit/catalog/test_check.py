@@ -107,6 +107,7 @@ NAMES = [
     (RESOURCE, "path: regions", 'path: ".regions"', "'.regions' is not a path."),
     (RESOURCE, "{env}/config.json", "config.json", "not one of the kind's files"),
     (RESOURCE, "restart: redeploy", "restart: configure", "does a workflow"),
+    (RESOURCE, "restart: redeploy", "scale: configure", "no first edit that uses one input"),
     (RESOURCE, 'acme.example/"\n', 'acme.example"\n', "must be http or https, a host in lower"),
     (CONFIGURE, "{name}/values-{env}.yaml", "{name}/values-*.yaml", "is not a single path"),
     (CONFIGURE, "values-{env}.yaml", "values-{stage}.yaml", "'{stage}' is not a part"),
@@ -257,6 +258,13 @@ def test_overlap_is_allowed_in_another_repository() -> None:
 
 def test_overlap_is_found_when_two_keys_are_one_repository() -> None:
     repositories = {"pay": "acme/all", "jobs": "acme/all"}
+
+    assert check_catalog(second_kind(files="services/{name}/**"), repositories)
+
+
+def test_overlap_is_found_when_two_keys_differ_in_letter_case() -> None:
+    # GitHub ignores letter case in repository names.
+    repositories = {"pay": "acme/All", "jobs": "Acme/all"}
 
     assert check_catalog(second_kind(files="services/{name}/**"), repositories)
 

@@ -9,7 +9,7 @@ from slipway.catalog.check.expressions import Keys, check_place, places_of_kind
 from slipway.catalog.documents import parse_path
 from slipway.catalog.expressions import references_of
 from slipway.catalog.faults import Fault, Source, known, listed, shown
-from slipway.catalog.files import CreateFile, FromFile
+from slipway.catalog.files import CreateFile, FromFile, UpdateFile
 from slipway.catalog.model import HEALTH_PROPERTIES, OWN_PROPERTIES, Kind
 from slipway.catalog.patterns import Pattern
 from slipway.catalog.request import files_of
@@ -74,7 +74,22 @@ def _check_health(kind: Kind, settings: Mapping[str, Any]) -> Iterator[Fault]:
         if action is not None and action not in fitting:
             problem = f"'{action}' is not an action of this kind that does a {operation}."
             yield kind.source.fault(("health", key), problem, known(fitting, action))
+    yield from _check_scale(kind)
     yield from _check_allowed(kind, settings)
+
+
+def _check_scale(kind: Kind) -> Iterator[Fault]:
+    """Yield a fault if Slipway cannot know how much the action adds."""
+    action = kind.actions.get((kind.spec.health and kind.spec.health.scale) or "")
+    if action is None or not isinstance(action.spec, UpdateFile) or not action.spec.edits:
+        return
+    _, edit = action.spec.edits[0]
+    names = references_of(edit.model_dump(exclude={"file", "path"}), "inputs")
+    types = [action.form.inputs[name].type for name in names if name in action.form.inputs]
+    if types != ["number"]:
+        problem = f"'{action.identifier}' has no first edit that uses one input, a number."
+        cure = "Put that edit first, or name another action."
+        yield kind.source.fault(("health", "scale"), problem, cure)
 
 
 def _check_allowed(kind: Kind, settings: Mapping[str, Any]) -> Iterator[Fault]:
