@@ -21,6 +21,7 @@ CONFIG = "service/create_service/files/services/{team}/{name}/{env}/config.json"
 
 
 BLUEPRINT = "service/blueprint.json"
+REDEPLOY = "service/redeploy_service/action.json"
 DELETE = "service/delete_service/action.yaml"
 EDIT = 'values-{env}.yaml"\n    path: deployment.image.tag'
 REQUIRED = '"required": [\n        "unit"'
@@ -138,6 +139,7 @@ ELSEWHERE = [
     (BLUEPRINT, '"health_detail"', '"x"', RESOURCE, "the property 'health_detail' of type string"),
     (FORM, '"title": "Dry run",', '"title": "Dry run", "type": "string",', FORM, "duplicate key"),
     (FORM, '"dry_run": {', '"try": {', FORM, "The form has no 'dry_run'."),
+    (REDEPLOY, '"required": []', '"required": ["reason"]', RESOURCE, "its form requires reason."),
     (FORM, REQUIRED, REQUIRED.replace("unit", "unix"), FORM, "'unix' is required but"),
     (FORM, '"title": "Tier",', '"title": "Tier", "encryption": "aes256-gcm",', CREATE,
      "The input 'tier' is encrypted and must not reach a file."),

@@ -74,8 +74,19 @@ def _check_health(kind: Kind, settings: Mapping[str, Any]) -> Iterator[Fault]:
         if action is not None and action not in fitting:
             problem = f"'{action}' is not an action of this kind that does a {operation}."
             yield kind.source.fault(("health", key), problem, known(fitting, action))
+    yield from _check_restart(kind)
     yield from _check_scale(kind)
     yield from _check_allowed(kind, settings)
+
+
+def _check_restart(kind: Kind) -> Iterator[Fault]:
+    """Yield a fault if a repair, which fills in no form, cannot run the action."""
+    action = kind.actions.get((kind.spec.health and kind.spec.health.restart) or "")
+    if action is not None and action.form.needed:
+        names = listed(sorted(action.form.needed))
+        problem = f"'{action.identifier}' cannot repair: its form requires {names}."
+        cure = "Make its inputs optional: a repair runs it without any."
+        yield kind.source.fault(("health", "restart"), problem, cure)
 
 
 def _check_scale(kind: Kind) -> Iterator[Fault]:
@@ -86,6 +97,10 @@ def _check_scale(kind: Kind) -> Iterator[Fault]:
     _, edit = action.spec.edits[0]
     names = references_of(edit.model_dump(exclude={"file", "path"}), "inputs")
     types = [action.form.inputs[name].type for name in names if name in action.form.inputs]
+    if action.form.needed - names:
+        problem = f"'{action.identifier}' cannot repair: its form requires more than that number."
+        cure = "Make its other inputs optional: a repair does not fill them in."
+        yield kind.source.fault(("health", "scale"), problem, cure)
     if types != ["number"]:
         problem = f"'{action.identifier}' has no first edit that uses one input, a number."
         cure = "Put that edit first, or name another action."
