@@ -15,7 +15,7 @@ from slipway.config import GitHubCredentials
 from slipway.errors import ConfigurationError
 from slipway.github.sign_in import authenticate
 
-from scripts.catalog_rules import mismatches
+from scripts.catalog_rules import mismatches, repair_mismatches
 from scripts.checks.result import Installation, Result
 
 if TYPE_CHECKING:
@@ -177,6 +177,9 @@ def repairs(installation: Installation) -> Result:
         return Result(name, False, f"{type(error).__name__}: {error}", _APPLY)
     kinds = installation.catalog.kinds.values()
     allowed = [pattern for kind in kinds for pattern in allowed_urls(kind, settings)]
+    wrong = list(repair_mismatches(installation.catalog, policy))
+    if wrong:
+        return Result(name, False, " ".join(wrong), "Correct remediation, and apply the stack.")
     return repair_result(name, str(policy["mode"]), allowed, limits)
 
 
