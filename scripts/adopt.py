@@ -237,6 +237,7 @@ class Adoption:
             Ledger(self.config.runs_table),
             self.config,
             self.policy.settings,
+            self.policy.keys_of(repository.place),
         )
 
 

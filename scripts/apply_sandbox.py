@@ -73,7 +73,6 @@ class OwnCatalog:
         identifier_prefix: of its actions in Port.
         repositories: key → `owner/name`.
         environments: environments in which services are repaired.
-        trusted_urls: patterns of health URLs.
     """
 
     dir: Path
@@ -81,7 +80,6 @@ class OwnCatalog:
     identifier_prefix: str
     repositories: Mapping[str, str]
     environments: tuple[str, ...]
-    trusted_urls: tuple[str, ...]
 
 
 class StackError(Exception):

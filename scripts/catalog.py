@@ -27,7 +27,7 @@ from slipway.catalog.request import Request, Target, Tree, find_target
 from slipway.changes.proposal import preview as diff
 from slipway.errors import SlipwayError
 
-from scripts.catalog_rules import default_rules, mismatches, rules_table
+from scripts.catalog_rules import default_rules, mismatches, repair_mismatches, rules_table
 from scripts.cli import CatalogFolder, start, table_console
 from scripts.new_catalog_action import new_files
 
@@ -56,11 +56,13 @@ class Variables:
         repositories: key → name of the repository.
         approvals: `approvals`, with the approval policy's rules and limits.
         settings: `catalog_settings`.
+        remediation: `remediation`, with the environments of repairs.
     """
 
     repositories: Mapping[str, str] | None
     approvals: Mapping[str, Any]
     settings: Mapping[str, Any]
+    remediation: Mapping[str, Any]
 
     @property
     def limits(self) -> Mapping[str, Any]:
@@ -89,6 +91,8 @@ def check(catalog: CatalogFolder = ROOT / "catalog", tfvars: TfvarsFile = None) 
     if tfvars is None:
         console.print(_NOT_LOOKED_AT.format("The approval policy was", "approvals"))
     _print_rules(loaded, variables.approvals)
+    for said in repair_mismatches(loaded, variables.remediation) if tfvars else ():
+        console.print(said, markup=False)
 
 
 def _print_rules(catalog: Catalog, approvals: Mapping[str, Any]) -> None:
@@ -275,7 +279,7 @@ def write_schemas() -> None:
 def read_variables(path: Path | None) -> Variables:
     """Read the catalog settings of a Terraform variables file."""
     if path is None:
-        return Variables(None, {}, {})
+        return Variables(None, {}, {}, {})
     # Imported when needed: it takes a fifth of a preview's time.
     import hcl2
 
@@ -286,6 +290,7 @@ def read_variables(path: Path | None) -> Variables:
         repositories=repositories and {key: one["name"] for key, one in repositories.items()},
         approvals=values.get("approvals", {}),
         settings=values.get("catalog_settings", {}),
+        remediation=values.get("remediation", {}),
     )
 
 

@@ -13,8 +13,12 @@ from slipway.catalog.model import Catalog
 Rule = Mapping[str, Any]
 # Terraform reads the default rules from the same file.
 DEFAULTS = Path(__file__).resolve().parent.parent / "terraform" / "default_rules.json"
-# The default of Terraform's variable `approvals`.
+# Defaults of Terraform's variables `approvals` and `remediation`, for the shipped catalog.
 WITHOUT_APPROVAL = ("Test", "Staging")
+REPAIRED = {
+    "environments": ("Test", "Staging"),
+    "auto_merge_environments": ("Test", "Staging"),
+}
 
 
 def default_rules(catalog: Catalog, approvals: Mapping[str, Any]) -> list[Rule]:
@@ -87,3 +91,24 @@ def mismatches(catalog: Catalog, rules: Sequence[Rule]) -> Iterator[str]:
             f"A rule is for the environment '{name}', which is not one of the catalog: "
             f"{', '.join(all_known)}."
         )
+
+
+def repair_mismatches(catalog: Catalog, remediation: Mapping[str, Any]) -> Iterator[str]:
+    """List environments of repairs that no kind with health has.
+
+    Args:
+        catalog: the catalog.
+        remediation: Terraform's variable, or the policy that it becomes.
+    """
+    kinds = [kind for kind in catalog.kinds.values() if kind.spec.health]
+    known = [environments_of(kind) for kind in kinds]
+    if not kinds or None in known or remediation.get("mode") in {"verify", "off"}:
+        return  # Nothing is repaired, or the form takes any text as environment.
+    all_known = list(dict.fromkeys(name for one in known for name in one or ()))
+    for variable, default in REPAIRED.items():
+        for name in remediation.get(variable, default):
+            if name not in all_known:
+                yield (
+                    f"remediation.{variable} has '{name}', which is not an environment of the "
+                    f"catalog: {', '.join(all_known)}."
+                )

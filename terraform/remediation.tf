@@ -16,7 +16,6 @@ locals {
         if contains(concat(["kind", "attempts", "wait_seconds"], local.strategy_settings[strategy.kind]), name)
       }
     ]
-    trusted_urls            = var.health_probe.trusted_urls
     environments            = var.remediation.environments
     approval_environments   = var.remediation.approval_environments
     auto_merge_environments = var.remediation.auto_merge_environments

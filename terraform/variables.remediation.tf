@@ -18,7 +18,7 @@ variable "remediation" {
       pull request; step and max_replicas (scale_up): increment and maximum, also limited by the catalog's action
     as for people.
     environments: of the catalog, where services are repaired, by their reviewed metadata; in all others they are only
-    checked and escalated. Only services of `health_probe.trusted_urls` are repaired.
+    checked and escalated. Only services with an address that the catalog allows (`health.allowed`) are repaired.
     approval_environments: those of them where repairs need an approval first, by the rules of `approvals`.
     auto_merge_environments: where Slipway merges pull requests of repairs itself; elsewhere they wait for a person.
     max_per_hour: how often a service is repaired, or corrected to Healthy, per hour; then it cools down. 1 to 20.
@@ -205,9 +205,6 @@ variable "health_probe" {
     cloud's metadata service are never probed, regardless of this setting.
     allowed_ports: TCP ports.
     deadline_seconds: for a whole probe, from the name lookup to the last byte; up to 10.
-    trusted_urls: patterns of health URLs whose services are repaired, for example `https://*.example.com/health`: scheme, port
-      and host are compared (`*` is exactly one label), the path begins with the pattern's. A service with another URL, or
-      any service if the list is empty, is only checked and escalated.
     canary_url: an address that answers whenever the prober's network works, with the same rules as health URLs. If neither
     it nor a service answers, the service is Unknown and not repaired. Null: such a failure counts as the service's.
     vpc: subnets and security groups of the only function that probes, for services without public addresses. It does
@@ -217,7 +214,6 @@ variable "health_probe" {
     allowed_cidrs    = optional(list(string), [])
     allowed_ports    = optional(list(number), [80, 443])
     deadline_seconds = optional(number, 3)
-    trusted_urls     = optional(list(string), [])
     canary_url       = optional(string)
     vpc = optional(object({
       subnet_ids         = list(string)
@@ -235,14 +231,6 @@ variable "health_probe" {
   validation {
     condition     = length(var.health_probe.allowed_ports) > 0 && alltrue([for port in var.health_probe.allowed_ports : port >= 1 && port <= 65535 && floor(port) == port])
     error_message = "health_probe.allowed_ports must be at least one whole number from 1 to 65535."
-  }
-
-  validation {
-    condition = alltrue([
-      for pattern in var.health_probe.trusted_urls :
-      can(regex("^https?://(\\*|[a-z0-9_-]{1,63})(\\.(\\*|[a-z0-9_-]{1,63}))*(:[1-9][0-9]{0,4})?/[A-Za-z0-9._~/-]*$", pattern))
-    ])
-    error_message = "health_probe.trusted_urls must be addresses like https://*.example.com/health: http or https, a host in lower case in which * stands for exactly one label, a port if it is not the scheme's own, and a path."
   }
 
   validation {

@@ -132,7 +132,8 @@ variable "catalog_dir" {
 variable "catalog_settings" {
   description = <<-EOT
     Settings of the catalog (`settings` of its resource.yaml files), by name, which replace their defaults. The shipped catalog
-    has: namespace, apps_chart_url, argocd_app_url, grafana_url, health_url, health_allowed, ttl_days.
+    has: namespace, apps_chart_url, argocd_app_url, grafana_url, health_url, health_allowed (patterns of
+    addresses by which services are repaired), ttl_days.
   EOT
   type        = any
   default     = {}

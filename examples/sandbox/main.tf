@@ -61,9 +61,11 @@ module "slipway" {
   links_base_url = local.api_base
   reports        = { base_url = local.api_base }
 
-  catalog_settings = var.catalog != null ? {} : {
-    health_url     = "${var.sandbox.cluster_url}/services/{service}/health"
-    health_allowed = "${var.sandbox.cluster_url}/services/"
+  catalog_settings = {
+    for name, value in {
+      health_url     = "${var.sandbox.cluster_url}/services/{service}/health"
+      health_allowed = ["${var.sandbox.cluster_url}/services/"]
+    } : name => value if var.catalog == null
   }
 
   # Faster than elsewhere, so that people can watch. The cluster's health URLs are on this machine.
@@ -71,7 +73,6 @@ module "slipway" {
     allowed_cidrs = ["127.0.0.0/8"]
     # A catalog of one's own names addresses of the usual port.
     allowed_ports = concat([tonumber(regex(":(\\d+)$", var.sandbox.cluster_url)[0])], var.catalog == null ? [] : [443])
-    trusted_urls  = try(var.catalog.trusted_urls, ["${var.sandbox.cluster_url}/services/"])
     canary_url    = "${var.sandbox.cluster_url}/services"
   }
   remediation = {

@@ -18,7 +18,6 @@ variable "catalog" {
     identifier_prefix = string
     repositories      = map(string)
     environments      = list(string)
-    trusted_urls      = list(string)
   })
   default = null
 }

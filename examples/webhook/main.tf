@@ -54,12 +54,12 @@ module "slipway" {
   # catalog_settings = {
   #   namespace   = "{service}"
   #   grafana_url = "https://grafana.acme.example/d/service?var-service={service}"
-  #   health_url  = "https://{service}.acme.example/health", health_allowed = "https://*.acme.example/"
+  #   health_url  = "https://{service}.acme.example/health", health_allowed = ["https://*.acme.example/"]
   # }
   # catalog_dir = "./catalog" # actions of your own: docs/catalog.md
 
   # Without them, services that are unhealthy are looked at but not repaired.
-  # health_probe = { trusted_urls = ["https://*.acme.example/"], canary_url = "https://status.acme.example/" }
+  # health_probe = { canary_url = "https://status.acme.example/" }
 
   alarm_emails = ["platform@acme.example"] # each confirms the subscription once
 

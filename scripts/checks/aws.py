@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from slipway.catalog.addresses import allowed_urls
 from slipway.catalog.check import check_catalog
 from slipway.catalog.reading import read_folder, read_object
 from slipway.changes.policy import Policy
@@ -14,7 +15,7 @@ from slipway.config import GitHubCredentials
 from slipway.errors import ConfigurationError
 from slipway.github.sign_in import authenticate
 
-from scripts.catalog_rules import mismatches
+from scripts.catalog_rules import mismatches, repair_mismatches
 from scripts.checks.result import Installation, Result
 
 if TYPE_CHECKING:
@@ -170,23 +171,33 @@ def repairs(installation: Installation) -> Result:
             Bucket=place["RECORDS_BUCKET"], Key=place["REMEDIATION_POLICY_KEY"]
         )
         policy = json.loads(document["Body"].read())
-    except (BotoCoreError, ClientError, KeyError) as error:
+        settings = Policy.model_validate(read_policy(installation)).settings
+    # A value that is not a policy also raises ValueError.
+    except (BotoCoreError, ClientError, KeyError, ValueError) as error:
         return Result(name, False, f"{type(error).__name__}: {error}", _APPLY)
-    return repair_result(name, policy, limits)
+    kinds = installation.catalog.kinds.values()
+    allowed = [pattern for kind in kinds for pattern in allowed_urls(kind, settings)]
+    wrong = list(repair_mismatches(installation.catalog, policy))
+    if wrong:
+        return Result(name, False, " ".join(wrong), "Correct remediation, and apply the stack.")
+    return repair_result(name, str(policy["mode"]), allowed, limits)
 
 
-def repair_result(name: str, policy: dict[str, Any], limits: dict[str, Any]) -> Result:
-    """Check the remediation policy and the prober's limits in Terraform."""
-    if policy["mode"] != "repair":
-        return Result(name, True, f"remediation.mode is {policy['mode']}")
+def repair_result(name: str, mode: str, allowed: list[str], limits: dict[str, Any]) -> Result:
+    """Check the addresses by which services are repaired, and the prober's limits."""
+    if mode != "repair":
+        return Result(name, True, f"remediation.mode is {mode}")
     wrong, cures = [], []
-    if not policy.get("trusted_urls"):
-        wrong.append("no health URL is trusted, so services are only checked, not repaired")
-        cures.append('Set health_probe.trusted_urls, or remediation.mode = "verify".')
+    if not allowed:
+        wrong.append("no health URL is allowed, so services are only checked, not repaired")
+        cures.append(
+            "Set health.allowed of the catalog (catalog_settings.health_allowed), or "
+            'remediation.mode = "verify".'
+        )
     if not limits.get("canary_url"):
         wrong.append("no canary: a fault in the prober's network makes every service unhealthy")
         cures.append("Set health_probe.canary_url.")
-    found = "; ".join(wrong) or f"by {', '.join(policy['trusted_urls'])}"
+    found = "; ".join(wrong) or f"by {', '.join(allowed)}"
     return Result(name, not wrong, found, " ".join(cures))
 
 

@@ -76,7 +76,6 @@ run "the_upper_limits_can_be_planned" {
       allowed_cidrs    = ["10.0.0.0/8", "2001:db8::/32"]
       allowed_ports    = [1, 65535]
       deadline_seconds = 10
-      trusted_urls     = ["https://*.example.com:65535/health", "http://a/"]
       canary_url       = "http://canary.example:1/live"
       vpc              = { subnet_ids = ["subnet-a"], security_group_ids = ["sg-b"] }
     }

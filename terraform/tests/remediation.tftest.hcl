@@ -240,7 +240,7 @@ run "changes_and_policy_are_those_of_the_variables" {
       { name = "any", state_machine = "acme-any", filter = { blueprint = "team" } },
     ]
     approvals    = { approvers = { emails = ["one@acme.example"] } }
-    health_probe = { trusted_urls = ["https://*.example.com/"], canary_url = "https://canary.example/" }
+    health_probe = { canary_url = "https://canary.example/" }
     remediation  = { strategies = [{ kind = "scale_up", step = 3, max_replicas = 1000 }, { kind = "roll_back", auto_merge = true }, { kind = "restart", attempts = 2 }] }
   }
 
@@ -251,11 +251,6 @@ run "changes_and_policy_are_those_of_the_variables" {
       { kind = "restart", attempts = 2, wait_seconds = 30 },
     ]
     error_message = "In the order given, each with its own settings only."
-  }
-
-  assert {
-    condition     = jsondecode(aws_s3_object.remediation_policy.content).trusted_urls == ["https://*.example.com/"]
-    error_message = "Services are repaired by the URLs that the installation trusts."
   }
 
   assert {

@@ -89,7 +89,7 @@ def test_attackers_health_url_starts_no_repair(world: World, url: str) -> None:
 
     assert (world.github.proposed, world.github.restarted) == ([], [])
     assert world.row.service == KEY
-    assert "`health_probe.trusted_urls`" in world.entity["health_detail"]
+    assert "`health.allowed`" in world.entity["health_detail"]
 
 
 def test_probes_of_another_url_start_no_repair(world: World) -> None:

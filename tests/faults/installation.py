@@ -76,6 +76,7 @@ REMEDIATION: Json = {
     ],
     "environments": ["Test", "Staging"],
     "approval_environments": ["Staging"],
+    "auto_merge_environments": ["Test", "Staging"],
     "verify": {"probes": 3, "interval_seconds": 5, "healthy_after": 2, "unhealthy_after": 2},
     "settle": {"probes": 3, "interval_seconds": 5, "healthy_after": 2, "unhealthy_after": 2},
 }
@@ -188,7 +189,7 @@ class Installation:
         monkeypatch.setenv("CATALOG_VERSION", put_catalog(read_folder(ROOT / "catalog")))
         POLICY["settings"] = {
             "health_url": f"{health.url}/{{service}}",
-            "health_allowed": f"{health.url}/",
+            "health_allowed": [f"{health.url}/"],
         }
         keep = boto3.client("secretsmanager").create_secret
         keep(Name="slipway/port", SecretString=json.dumps(CREDENTIALS))
@@ -219,8 +220,7 @@ class Installation:
                         value.cache_clear()
 
     def set_remediation(self, changes: Json) -> None:
-        known = {**REMEDIATION, "trusted_urls": [f"{self.health.url}/"]}
-        body = json.dumps({**known, **changes}).encode()
+        body = json.dumps({**REMEDIATION, **changes}).encode()
         boto3.client("s3").put_object(Bucket="records", Key="policy/remediation.json", Body=body)
 
     def clear_account(self) -> None:

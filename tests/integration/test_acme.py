@@ -162,7 +162,6 @@ def acme(sandbox_folder: Path, sandbox: SandboxClient, stack: Stack) -> Iterator
         identifier_prefix=PREFIX,
         repositories={unit: f"acme/{unit}-{TAIL}" for unit in UNITS},
         environments=("dev", "qa", "prod"),
-        trusted_urls=("https://*.*.acme.example/",),
     )
     pause(sandbox, stack)
     installed = Stack(sandbox_folder, stack.mode, catalog=catalog)

@@ -76,6 +76,7 @@ POLICY: dict[str, Any] = {
         action: {"min": 1, "max": 10, "max_step": 3, "default_step": 1}
         for action in ("upscale_service", "downscale_service")
     },
+    "settings": {"health_allowed": ["https://*.test/"]},
     "rules": [
         {"actions": ["create_service"], "environments": ["*"], "auto_merge": False},
         {"actions": ["*"], "environments": ["Test", "Staging"], "auto_merge": True},

@@ -9,6 +9,7 @@ from slipway.config import load
 from slipway.errors import CatalogRefused, ConfigurationError
 
 from functions.check_catalog.handler import handler
+from tests.catalogs.samples import ACME, changed
 from tests.unit.conftest import POLICY, ROOT, put_catalog
 
 Files = dict[str, bytes]
@@ -65,6 +66,7 @@ def without(path: str) -> Callable[[Files], Files]:
     return lambda files: {name: data for name, data in files.items() if name != path}
 
 
+UPSCALE = "service/upscale_service/action.yaml"
 RESOURCE, CREATE = "service/resource.yaml", "service/create_service/action.yaml"
 
 
@@ -95,6 +97,19 @@ RESOURCE, CREATE = "service/resource.yaml", "service/create_service/action.yaml"
             id="repository outside the map",
         ),
         pytest.param(without("service/delete_service/action.json"), "action.json", id="no form"),
+        pytest.param(
+            edited("bucket/resource.yaml", ".parts.team", ".parts.tem"), ".parts.tem", id="no part"
+        ),
+        pytest.param(
+            edited(UPSCALE, "apps/{name}/common_values.json", "apps/common_values.json"),
+            "is not one of the kind's files",
+            id="path outside of the kind",
+        ),
+        pytest.param(
+            edited("bucket/delete_bucket/action.yaml", "confirm:", "confirmation:"),
+            "confirmation",
+            id="unknown key of an action",
+        ),
         pytest.param(edited(RESOURCE, "team:", "on:"), "resource.yaml", id="YAML 1.1 surprise"),
     ],
 )
@@ -106,6 +121,15 @@ def test_fault_fails_the_apply_with_file_and_line(
 
     assert said in str(refused.value)
     assert ".yaml:" in str(refused.value) or ".json:" in str(refused.value)
+
+
+def test_path_that_the_create_does_not_write_fails_the_apply() -> None:
+    repositories = {unit: {"name": f"acme/{unit}"} for unit in ("pay", "shop", "core")}
+    policy = {**POLICY, "repositories": repositories, "limits": {}, "settings": {}}
+    configure = "service/configure_service/action.yaml"
+
+    with pytest.raises(CatalogRefused, match=rf"{configure}:\d+: .* has no 'deployment.teg'"):
+        check(changed(ACME, configure, "deployment.image.tag", "deployment.teg"), policy)
 
 
 def test_limit_with_an_unknown_key_is_a_fault() -> None:

@@ -93,6 +93,12 @@ class Form:
     inputs: Mapping[str, Input]
     required: frozenset[str]
 
+    @property
+    def needed(self) -> frozenset[str]:
+        """The required inputs that every run must have: a hidden one may be missing."""
+        hidden = {name for name, one in self.inputs.items() if "visible" in one.schema}
+        return self.required - hidden
+
     @classmethod
     def read(cls, user_inputs: Mapping[str, Any]) -> "Form":
         """Read Port's `userInputs`."""
@@ -126,7 +132,7 @@ class Form:
         Raises:
             InvalidInput: an input breaks a rule.
         """
-        hidden = self.encrypted | set(censored)
+        hidden, needed = self.encrypted | set(censored), self.needed
         checked: dict[str, Any] = {}
         for name, one in self.inputs.items():
             value = typed.get(name)
@@ -134,7 +140,7 @@ class Form:
                 checked[name] = None
             elif value is not None and not (value == "" and name not in self.required):
                 checked[name] = one.check(value)
-            elif name in self.required and "visible" not in one.schema:
+            elif name in needed:
                 raise InvalidInput(one.title, "is missing")
             else:
                 checked[name] = None

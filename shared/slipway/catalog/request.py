@@ -145,23 +145,36 @@ def find_resource(catalog: Catalog, key: str, hints: Mapping[str, Any] | None = 
     return Resource(kind=kind, identifier=identifier, parts=kind.parts_of(identifier, hints))
 
 
-def resource_of(catalog: Catalog, paths: Iterable[str]) -> Resource | None:
-    """Return the one entity that owns all paths; None otherwise."""
+def resource_of(catalog: Catalog, paths: Iterable[str], keys: Iterable[str]) -> Resource | None:
+    """Return the one entity that owns all paths of a repository; None otherwise.
+
+    Args:
+        catalog: the catalog.
+        paths: paths in the repository.
+        keys: the repository's keys in the map of repositories.
+    """
+    known = tuple(keys)
     found: dict[str, Resource] = {}
     for path in paths:
-        owner = _owner_of(catalog, path)
-        if owner is None:
+        owners = {owner.key: owner for owner in _owners_of(catalog, path, known)}
+        if len(owners) != 1:
             return None
-        found[owner.key] = owner
+        found |= owners
     return next(iter(found.values())) if len(found) == 1 else None
 
 
-def _owner_of(catalog: Catalog, path: str) -> Resource | None:
+def _owners_of(catalog: Catalog, path: str, keys: Iterable[str]) -> Iterator[Resource]:
     for kind in catalog.kinds.values():
-        parts = kind.parts_at(path)
-        if parts is not None and set(kind.identifier.parts) <= parts.keys():
-            return Resource(kind=kind, identifier=kind.identifier.fill(parts), parts=parts)
-    return None
+        in_path = kind.parts_at(path)
+        for key in keys if in_path is not None else ():
+            in_key = kind.repository.read(key, kind.parts)
+            # A part may be in the path, in the repository's key, or in both.
+            parts = {**(in_key or {}), **(in_path or {})}
+            if in_key is None or any(parts[name] != value for name, value in in_key.items()):
+                continue
+            if set(kind.identifier.parts) <= parts.keys():
+                identifier = kind.identifier.fill(parts)
+                yield Resource(kind=kind, identifier=identifier, parts=parts)
 
 
 def files_of(source: FromFile) -> tuple[str, ...]:

@@ -161,6 +161,11 @@ class Policy(_Model):
         """Return the repositories, each once: several keys may name one."""
         return list({place.name.casefold(): place for place in self.repositories.values()}.values())
 
+    def keys_of(self, place: Place) -> tuple[str, ...]:
+        """Return the keys of a repository: several may name it."""
+        name = place.name.casefold()
+        return tuple(key for key, one in self.repositories.items() if one.name.casefold() == name)
+
     def emails(self) -> list[str]:
         """Return all addresses that are notified of requests."""
         asked = (requirement.approval for requirement in (self.default, *self.rules))

@@ -17,7 +17,7 @@ from slipway.health.finding import (
     evaluate,
 )
 from slipway.health.probe import Resolver, probe, resolve_name
-from slipway.health.urls import MAX_URL
+from slipway.urls import MAX_URL
 
 # Failures that the prober's own network can cause. Any answer shows that the network works.
 _UNREACHED = frozenset({FailureKind.DNS, FailureKind.CONNECT, FailureKind.TLS, FailureKind.TIMEOUT})

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from slipway.errors import ConfigurationError
 from slipway.health.assessment import Window
-from slipway.health.urls import UrlPattern
 
 # One of the catalog, which the reviewed metadata names.
 Environment = Annotated[str, Field(min_length=1)]
@@ -79,8 +78,6 @@ class Policy(_Model):
         strategies: tried in this order, each at most once in the list.
         environments: where services are repaired; in all others they are escalated.
         approval_environments: those of `environments` where repairs need approval.
-        trusted_urls: patterns of the health URLs by which Slipway repairs, see `UrlPattern`. A
-            service with another one is only checked: more people may edit the catalogue.
         auto_merge_environments: where Slipway merges the pull requests of repairs itself, those of
             `roll_back` only with its `auto_merge`; elsewhere they wait for a person.
         max_per_hour: how many remediations in any hour may repair a service, or correct it to
@@ -96,10 +93,9 @@ class Policy(_Model):
     schema_version: Literal[1]
     mode: Literal["repair", "verify", "off"] = "repair"
     strategies: tuple[Strategy, ...] = (Restart(), RollBack(), ScaleUp())
-    environments: frozenset[Environment] = frozenset({"Test", "Staging"})
+    environments: frozenset[Environment]
     approval_environments: frozenset[Environment] = frozenset()
-    trusted_urls: tuple[UrlPattern, ...] = ()
-    auto_merge_environments: frozenset[Environment] = frozenset({"Test", "Staging"})
+    auto_merge_environments: frozenset[Environment]
     max_per_hour: int = Field(3, ge=1, le=20)
     max_repairs: int = Field(10, ge=1, le=100)
     quiet_seconds: int = Field(4 * 3600, ge=5, le=7 * 86_400)

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from slipway.health.addresses import ProbeLimits, forbidden
 from slipway.health.finding import Answered, Failed, FailureKind, ProbeResult, shown
-from slipway.health.urls import HealthUrl, read_url
+from slipway.urls import HealthUrl, read_url
 
 # Returns the addresses of a name, in numbers; raises OSError if it has none.
 Resolver = Callable[[str, int], Sequence[str]]

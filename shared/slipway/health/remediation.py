@@ -28,7 +28,7 @@ from slipway.health.state import (
     Unknown,
     Wait,
 )
-from slipway.health.urls import matches_pattern
+from slipway.urls import matches_pattern
 
 _HOUR = timedelta(hours=1)
 LIMITED = (
@@ -206,16 +206,14 @@ def _forbidden(state: State, policy: Policy) -> str:
     """Return why this service must not be repaired; empty if it may be."""
     if policy.mode != "repair":
         return "The policy checks services, but does not repair them."
-    if why := _untrusted(state, policy):
-        return why
-    if why := _forbidden_environment(state, policy):
+    if why := _forbidden_environment(state, policy) or _untrusted(state):
         return why
     if state.decision and not state.decision.granted:
         return f"The repair was not approved. {state.decision.sentence}".rstrip()
     return ""
 
 
-def _untrusted(state: State, policy: Policy) -> str:
+def _untrusted(state: State) -> str:
     """Return why Slipway does not repair by this health URL; empty if it may."""
     reviewed = state.reviewed or Reviewed()
     if reviewed.url_fault:
@@ -227,10 +225,10 @@ def _untrusted(state: State, policy: Policy) -> str:
             "Its health URL in Port differs from its files, so Slipway checks it, but does not "
             "repair it. Correct the wrong one."
         )
-    if any(matches_pattern(state.health_url, pattern) for pattern in policy.trusted_urls):
+    if any(matches_pattern(state.health_url, pattern) for pattern in reviewed.allowed):
         return ""
     return (
-        "Its health URL does not match `health_probe.trusted_urls`, so Slipway checks it, but "
+        "Its health URL does not match `health.allowed` of the catalog, so Slipway checks it, but "
         "does not repair it."
     )
 

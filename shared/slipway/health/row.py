@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from slipway.catalog.keys import key_of
 from slipway.health.changes import Change
 from slipway.health.state import Healthy, LastStep, State
-from slipway.health.urls import MAX_URL
+from slipway.urls import MAX_URL
 
 # Longer than any period of the policy: an hour for repairs, a week for escalations.
 _REMEMBERED = timedelta(days=8)

@@ -201,6 +201,7 @@ class Reviewed(_Model):
         environment: its environment; None: see `fault`.
         replicas: number of replicas; None: see `replicas_fault`.
         health_url: the address that they name; None: none, or see `url_fault`.
+        allowed: patterns of the catalog: an address in Port must match one if they name none.
         fault: why nothing is known, as a sentence.
         url_fault: why the address must not be asked, as a sentence.
         replicas_fault: why the number of replicas is not known, as a sentence.
@@ -209,6 +210,7 @@ class Reviewed(_Model):
     environment: str | None = None
     replicas: int | None = None
     health_url: str | None = None
+    allowed: tuple[str, ...] = ()
     fault: str = ""
     url_fault: str = ""
     replicas_fault: str = ""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from slipway.catalog.addresses import health_url
+from slipway.catalog.addresses import allowed_urls, health_url
 from slipway.catalog.edits import edit_files
 from slipway.catalog.entities import environment_of, read_entity, read_metadata
 from slipway.catalog.expressions import references_of
@@ -94,8 +94,8 @@ class Watched:
         except (GitHubError, UserError) as error:
             return Reviewed(fault=str(error))
         url, url_fault, capacity, fault = None, "", None, ""
+        settings = self.policy.settings
         try:
-            settings = self.policy.settings
             said = read_entity(resource.kind, resource.identifier, resource.parts, tree, settings)
             url = health_url(resource.kind, said.entity, settings)
         except UserError as error:
@@ -108,6 +108,7 @@ class Watched:
             environment=environment,
             replicas=capacity,
             health_url=url,
+            allowed=allowed_urls(resource.kind, settings),
             replicas_fault=fault,
             url_fault=url_fault,
         )

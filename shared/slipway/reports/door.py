@@ -154,4 +154,5 @@ def _reports(config: ReportFunctionConfig, home: "Home", retry_budget: float) ->
         Ledger(config.runs_table),
         config,
         policy.settings,
+        policy.keys_of(place),
     )

@@ -67,6 +67,7 @@ class Reports:
         ledger: Slipway's own records of runs; read only.
         config: where the catalog is, and the prefix of identifiers.
         settings: the installation's `catalog_settings`.
+        keys: the repository's keys in the map of repositories.
     """
 
     pulls: "EndedPulls"
@@ -74,6 +75,7 @@ class Reports:
     ledger: Ledger
     config: ReportingConfig
     settings: Mapping[str, Any]
+    keys: tuple[str, ...]
 
     @property
     def base_branch(self) -> str:
@@ -112,7 +114,7 @@ class Reports:
                 f"Slipway has not recorded the pull request of run {run.id} yet. Retry the report "
                 "later."
             )
-        _refuse_another(run, row, number)
+        self._refuse_another(run, row, number)
         return self.end(run, row, pull)
 
     def report_run(self, run: Run, number: int) -> Outcome:
@@ -127,7 +129,7 @@ class Reports:
             raise NothingToReport(f"Pull request #{number} does not exist.")
         _refuse_foreign(pull)
         row = self.ledger.get(run.id) or {}
-        _refuse_another(run, row, number)
+        self._refuse_another(run, row, number)
         return self.end(run, row, pull)
 
     def end(self, run: Run, row: Mapping[str, Any], pull: "EndedPull") -> Outcome:
@@ -179,6 +181,23 @@ class Reports:
                 f"'{match[1]}'. Nothing was reported."
             )
         return run
+
+    def _refuse_another(self, run: Run, row: Mapping[str, Any], number: int) -> None:
+        """Refuse a pull request that differs from the recorded one.
+
+        A developer with push access can open another pull request from a run's branch, also in
+        another repository of the installation.
+        """
+        noted = row.get("pr_number")
+        if noted is not None and int(noted) != number:
+            raise NothingToReport(
+                f"The pull request of run {run.id} is #{noted}, not #{number}. Nothing was "
+                "reported."
+            )
+        if noted is not None and row.get("repository") not in self.keys:
+            raise NothingToReport(
+                f"The pull request of run {run.id} is in another repository. Nothing was reported."
+            )
 
     # -- what Port shows
 
@@ -288,7 +307,7 @@ class Reports:
             ended = f"{_what(pull)} of a repair was not merged into '{self.base_branch}'."
             return Outcome(None, "Closed", f"{ended} Nothing was reported.")
         merged = f"{_what(pull)} of a repair was merged{_by(pull)}."
-        resource = resource_of(newest_catalog(self.config), self.pulls.paths_of(pull))
+        resource = resource_of(newest_catalog(self.config), self.pulls.paths_of(pull), self.keys)
         if resource is None:
             return Outcome(
                 None,
@@ -312,6 +331,9 @@ class Reports:
             resource = find_resource(catalog, key, self._hints(catalog, key, pull))
         except UserError as error:
             return Outcome(None, "Merged", f"{merged} {error}")
+        if resource.repository not in self.keys:
+            elsewhere = f"{resource.name} belongs to another repository, so nothing was changed."
+            return Outcome(None, "Merged", f"{merged} {elsewhere}")
         done = self._follow(None, resource, pull, creates=True)
         return Outcome(None, "Merged", f"{merged} {done}")
 
@@ -449,18 +471,6 @@ def _refuse_foreign(pull: "EndedPull") -> None:
     if pull.state == "open":
         raise NothingToReport(
             f"Pull request #{pull.number} is open. Slipway reports it when it is merged or closed."
-        )
-
-
-def _refuse_another(run: Run, row: dict[str, Any], number: int) -> None:
-    """Refuse a pull request that differs from the recorded one.
-
-    A developer with push access can open another pull request from a run's branch.
-    """
-    noted = row.get("pr_number")
-    if noted is not None and int(noted) != number:
-        raise NothingToReport(
-            f"The pull request of run {run.id} is #{noted}, not #{number}. Nothing was reported."
         )
 
 

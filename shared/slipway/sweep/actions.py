@@ -219,8 +219,10 @@ class SweepActions:
         return services_repository(self.config, self.policy.place(str(row["repository"])))
 
     def _reports(self, repository: "ServicesRepository") -> Reports:
-        pulls, settings = EndedPulls(repository), self.policy.settings
-        return Reports(pulls, self.port, self.ledger, self.config, settings)
+        policy = self.policy
+        keys = policy.keys_of(repository.place)
+        pulls = EndedPulls(repository)
+        return Reports(pulls, self.port, self.ledger, self.config, policy.settings, keys)
 
 
 def _pull_of(case: Case) -> PullRequest:

@@ -17,11 +17,19 @@ from slipway.health.state import (
     LockOwner,
     Outcome,
     Repair,
-    Reviewed,
     State,
 )
 
-from tests.unit.health.story import BEGIN, HEALTHY, REFUSED, UNHEALTHY, URL, Story, make_state
+from tests.unit.health.story import (
+    BEGIN,
+    HEALTHY,
+    REFUSED,
+    UNHEALTHY,
+    URL,
+    Story,
+    make_reviewed,
+    make_state,
+)
 
 HOUR = timedelta(hours=1)
 ENVIRONMENTS = ["Test", "Staging", "Production"]
@@ -54,10 +62,10 @@ def policies(draw: st.DrawFn) -> Policy:
     return Policy.model_validate(
         {
             "schema_version": 1,
-            "trusted_urls": ["https://*.test/"],
             "mode": draw(st.sampled_from(["repair", "repair", "repair", "verify", "off"])),
             "strategies": draw(strategies),
             "environments": environments,
+            "auto_merge_environments": draw(st.frozensets(st.sampled_from(ENVIRONMENTS))),
             "approval_environments": asked,
             "max_per_hour": draw(st.integers(1, 3)),
             "quiet_seconds": draw(st.integers(5, 20_000)),
@@ -101,7 +109,7 @@ def bound(policy: Policy) -> int:
 
 
 files = st.builds(
-    Reviewed,
+    make_reviewed,
     environment=st.sampled_from([*ENVIRONMENTS, None]),
     replicas=st.none() | st.integers(0, 8),
 )

@@ -134,21 +134,6 @@ REMEDIATION = [
     ),
     Rule("health_probe.allowed_ports", variable("health_probe.allowed_ports"), refused=[[]]),
     Rule(
-        "health_probe.trusted_urls",
-        lambda pattern: {"health_probe": {"trusted_urls": [pattern]}},
-        ["https://*.example.com/", "http://10.0.0.1:8080/health", "https://a.*.b-c_d.example/x/"],
-        [
-            "https://*.example.com",
-            "https://a*.example.com/",
-            "https://Shop.example.com/",
-            "https://user@shop.example.com/",
-            "https://shop.example.com:*/",
-            "https://shop.example.com/?x",
-            "ftp://shop.example.com/",
-            "*",
-        ],
-    ),
-    Rule(
         "health_probe.canary_url",
         lambda url: {"health_probe": {"canary_url": url, "allowed_ports": [443, 8080]}},
         [None, "https://canary.example.com", "http://10.0.0.1:8080/health?x=1"],

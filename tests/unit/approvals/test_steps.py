@@ -17,6 +17,7 @@ from slipway.approvals.request import waits
 from slipway.approvals.steps import ApprovalSteps
 from slipway.approvals.store import ApprovalStore
 from slipway.catalog.planning import NothingToDo
+from slipway.catalog.reading import read_folder
 from slipway.changes import change
 from slipway.changes.policy import Policy, PolicyVersion
 from slipway.changes.proposal import Proposal
@@ -34,7 +35,7 @@ from tests import entities
 from tests.fakes.port import FakePort
 from tests.fakes.repository import FakeRepository
 from tests.unit.approvals.conftest import NOW, make_approval
-from tests.unit.conftest import POLICY, RUN_ID, make_message
+from tests.unit.conftest import POLICY, ROOT, RUN_ID, make_message, put_catalog
 
 PATH = "apps/shop/common_values.yaml"
 
@@ -447,6 +448,22 @@ def test_run_ends_when_its_files_changed_four_times(run: ApprovalRun) -> None:
 
     assert following == "Report"
     assert "changed 4 times" in (run.ledger.get(RUN_ID) or {})["verdict"]["reason"]
+
+
+@pytest.mark.parametrize("progress", ["approved", "proposed"])
+def test_run_ends_when_its_action_leaves_the_catalog(run: ApprovalRun, progress: str) -> None:
+    getattr(run, progress)()
+    shipped = read_folder(ROOT / "catalog").items()
+    left = {path: text for path, text in shipped if "/upscale_service/" not in path}
+    newer = {"catalog_version": put_catalog(left)}
+    run.active = replace(run.active, config=run.active.config.model_copy(update=newer))
+
+    assert run.take("execute") == {"next": "Report"}
+
+    reason = (run.ledger.get(RUN_ID) or {})["verdict"]["reason"]
+    assert "The catalog no longer has the action 'upscale_service'" in reason
+    assert run.repository.closed == [f"slipway/upscale_service/{RUN_ID}"]
+    assert run.holder() is None
 
 
 def test_refusal_is_recorded_before_the_run_ends(

@@ -45,3 +45,4 @@ def test_variables_on_the_page_pass_the_check(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "not checked" not in result.output
     assert "No rule" not in result.output
+    assert "not an environment" not in result.output

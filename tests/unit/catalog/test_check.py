@@ -22,6 +22,7 @@ CONFIG = "service/create_service/files/services/{team}/{name}/{env}/config.json"
 
 BLUEPRINT = "service/blueprint.json"
 REDEPLOY = "service/redeploy_service/action.yaml"
+REDEPLOY_FORM = "service/redeploy_service/action.json"
 DELETE = "service/delete_service/action.yaml"
 EDIT = 'values-{env}.yaml"\n    path: deployment.image.tag'
 REQUIRED = '"required": [\n        "unit"'
@@ -108,6 +109,8 @@ NAMES = [
     (RESOURCE, "path: regions", 'path: ".regions"', "'.regions' is not a path."),
     (RESOURCE, "{env}/config.json", "config.json", "not one of the kind's files"),
     (RESOURCE, "restart: redeploy", "restart: configure", "does a workflow"),
+    (RESOURCE, "restart: redeploy", "scale: configure", "no first edit that uses one input"),
+    (RESOURCE, 'acme.example/"\n', 'acme.example"\n', "must be http or https, a host in lower"),
     (CONFIGURE, "{name}/values-{env}.yaml", "{name}/values-*.yaml", "is not a single path"),
     (CONFIGURE, "values-{env}.yaml", "values-{stage}.yaml", "'{stage}' is not a part"),
     (CONFIGURE, "services/{team}", "services/x", "not one of the kind's files"),
@@ -138,6 +141,7 @@ ELSEWHERE = [
     (BLUEPRINT, '"health_detail"', '"x"', RESOURCE, "the property 'health_detail' of type string"),
     (FORM, '"title": "Dry run",', '"title": "Dry run", "type": "string",', FORM, "duplicate key"),
     (FORM, '"dry_run": {', '"try": {', FORM, "The form has no 'dry_run'."),
+    (REDEPLOY_FORM, '"required": []', '"required": ["reason"]', RESOURCE, "its form requires reason."),
     (FORM, REQUIRED, REQUIRED.replace("unit", "unix"), FORM, "'unix' is required but"),
     (FORM, '"title": "Tier",', '"title": "Tier", "encryption": "aes256-gcm",', CREATE,
      "The input 'tier' is encrypted and must not reach a file."),
@@ -256,6 +260,13 @@ def test_overlap_is_allowed_in_another_repository() -> None:
 
 def test_overlap_is_found_when_two_keys_share_a_repository() -> None:
     repositories = {"pay": "acme/all", "jobs": "acme/all"}
+
+    assert check_catalog(second_kind(files="services/{name}/**"), repositories)
+
+
+def test_overlap_is_found_when_two_keys_differ_in_letter_case() -> None:
+    # GitHub ignores letter case in repository names.
+    repositories = {"pay": "acme/All", "jobs": "Acme/all"}
 
     assert check_catalog(second_kind(files="services/{name}/**"), repositories)
 

@@ -47,15 +47,21 @@ def make_state(**changes: Any) -> State:
         "started_at": BEGIN,
     }
     state = State(**(known | changes))
-    reviewed = Reviewed(environment=state.environment, replicas=2)
+    reviewed = make_reviewed(environment=state.environment, replicas=2)
     return state if state.reviewed else state.model_copy(update={"reviewed": reviewed})
+
+
+def make_reviewed(**changes: Any) -> Reviewed:
+    """What a service's files say, which name no health URL."""
+    return Reviewed.model_validate({"allowed": ("https://*.test/",)} | changes)
 
 
 def make_policy(**changes: Any) -> Policy:
     """Make a policy with short times."""
     known: dict[str, Any] = {
         "schema_version": 1,
-        "trusted_urls": ["https://*.test/"],
+        "environments": ["Test", "Staging"],
+        "auto_merge_environments": ["Test", "Staging"],
         "verify": {"probes": 3, "interval_seconds": 1, "healthy_after": 2, "unhealthy_after": 2},
         "settle": {"probes": 4, "interval_seconds": 1, "healthy_after": 2, "unhealthy_after": 4},
     }

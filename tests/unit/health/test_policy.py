@@ -6,12 +6,18 @@ import pytest
 from slipway.errors import ConfigurationError
 from slipway.health.policy import Policy, Restart, RollBack, ScaleUp, parse_policy
 
+# The environments are words of the catalog, so they have no default.
+SMALLEST: dict[str, Any] = {
+    "schema_version": 1,
+    "environments": ["Test", "Staging"],
+    "auto_merge_environments": ["Test", "Staging"],
+}
 # Terraform writes this by default: see terraform/tests/stack.tftest.hcl.
 WRITTEN = Path(__file__).parents[2] / "fixtures" / "terraform" / "remediation_policy.json"
 
 
 def test_terraform_default_is_the_default_remediation_policy() -> None:
-    assert parse_policy(WRITTEN.read_bytes()) == parse_policy('{"schema_version": 1}')
+    assert parse_policy(WRITTEN.read_bytes()) == parse_policy(json.dumps(SMALLEST))
 
 
 @pytest.mark.parametrize("mode", ["repair", "verify", "off"])
@@ -22,11 +28,10 @@ def test_every_mode_from_terraform_is_read(mode: str) -> None:
 
 
 def test_smallest_policy_has_safe_defaults() -> None:
-    policy = parse_policy('{"schema_version": 1}')
+    policy = parse_policy(json.dumps(SMALLEST))
 
-    assert policy == Policy(schema_version=1)
+    assert policy == Policy.model_validate(SMALLEST)
     assert [strategy.kind for strategy in policy.strategies] == ["restart", "roll_back", "scale_up"]
-    assert "Production" not in policy.environments
     assert not any(isinstance(s, RollBack) and s.auto_merge for s in policy.strategies)
 
 
@@ -40,6 +45,7 @@ def test_complete_policy_survives_a_round_trip() -> None:
             {"kind": "restart", "attempts": 3},
         ],
         "environments": ["Test", "Production"],
+        "auto_merge_environments": [],
         "approval_environments": ["Production"],
         "max_per_hour": 2,
         "quiet_seconds": 60,
@@ -69,6 +75,8 @@ def test_complete_policy_survives_a_round_trip() -> None:
         ({"strategies": [{"kind": "restart", "attempts": 99}]}, "attempts"),
         ({"strategies": [{"kind": "restart", "auto_merge": True}]}, "auto_merge"),
         ({"environments": [""]}, "environments"),
+        ({"environments": None}, "environments"),
+        ({"trusted_urls": []}, "trusted_urls"),
         ({"approval_environments": ["Production"]}, "approval_environments must be some of"),
         ({"max_per_hour": 0}, "max_per_hour"),
         ({"verify": {"probes": 1}}, "verify"),
@@ -77,9 +85,17 @@ def test_complete_policy_survives_a_round_trip() -> None:
 )
 def test_policy_error_names_the_faulty_field(change: dict[str, Any], where: str) -> None:
     with pytest.raises(ConfigurationError, match="remediation policy") as raised:
-        parse_policy(json.dumps({"schema_version": 1} | change))
+        parse_policy(json.dumps(SMALLEST | change))
 
     assert where in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["environments", "auto_merge_environments"])
+def test_policy_without_environments_is_refused(name: str) -> None:
+    document = {key: value for key, value in SMALLEST.items() if key != name}
+
+    with pytest.raises(ConfigurationError, match=name):
+        parse_policy(json.dumps(document))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, b"\xff", "null", "[]", '"x"'])

@@ -12,7 +12,7 @@ from slipway.health import probe as module
 from slipway.health.addresses import ProbeLimits
 from slipway.health.finding import Answered, Failed, FailureKind, ProbeResult
 from slipway.health.probe import probe
-from slipway.health.urls import HealthUrl
+from slipway.urls import HealthUrl
 
 from tests.unit.health.wire import NAME, Certificate, Server, dripping, http, read_head, served
 

@@ -29,6 +29,7 @@ from tests.unit.health.story import (
     URL,
     Story,
     make_policy,
+    make_reviewed,
     make_state,
     unhealthy_until,
 )
@@ -191,7 +192,9 @@ def test_remediation_escalates_when_a_person_must_merge() -> None:
 )
 def test_scale_up_is_skipped_when_replicas_cannot_increase(replicas: int | None, why: str) -> None:
     policy = make_policy(strategies=[ScaleUp(max_replicas=10)])
-    files = Reviewed(environment="Test", replicas=replicas, replicas_fault="Nothing is certain.")
+    files = make_reviewed(
+        environment="Test", replicas=replicas, replicas_fault="Nothing is certain."
+    )
     story = Story(make_state(reviewed=files), policy, look=lambda _story: UNHEALTHY)
 
     end = story.run()
@@ -260,9 +263,9 @@ def test_remediation_escalates_in_an_unlisted_environment(
 @pytest.mark.parametrize(
     ("files", "why"),
     [
-        (Reviewed(environment="Production"), "Test, but its metadata file has Production"),
-        (Reviewed(environment="Staging"), "Test, but its metadata file has Staging"),
-        (Reviewed(fault="It has no folder."), "does not repair it. It has no folder."),
+        (make_reviewed(environment="Production"), "Test, but its metadata file has Production"),
+        (make_reviewed(environment="Staging"), "Test, but its metadata file has Staging"),
+        (make_reviewed(fault="It has no folder."), "does not repair it. It has no folder."),
     ],
 )
 def test_remediation_escalates_when_the_files_disagree(files: Reviewed, why: str) -> None:
@@ -276,7 +279,7 @@ def test_remediation_escalates_when_the_files_disagree(files: Reviewed, why: str
 
 
 def test_environment_is_read_from_files_when_port_has_none() -> None:
-    state = make_state(environment=None, reviewed=Reviewed(environment="Test"))
+    state = make_state(environment=None, reviewed=make_reviewed(environment="Test"))
     story = Story(state, make_policy(), look=unhealthy_until("restart"))
 
     assert isinstance(story.run(), Healthy)
@@ -289,7 +292,7 @@ def test_remediation_escalates_when_the_url_matches_no_pattern(url: str | None) 
     end = story.run()
 
     assert isinstance(end, Escalate)
-    assert "does not match `health_probe.trusted_urls`" in end.reason
+    assert "does not match `health.allowed`" in end.reason
     assert story.repairs == []
 
 
@@ -326,7 +329,7 @@ def test_service_is_reviewed_before_a_repair() -> None:
 def test_pending_repair_is_dropped_when_the_files_forbid_it() -> None:
     repair = Repair(step="restart", attempt=1, reason="Restarted.")
     state = make_state().observed(UNHEALTHY, BEGIN).observed(UNHEALTHY, BEGIN).began(repair, BEGIN)
-    moved = state.model_copy(update={"reviewed": Reviewed(environment="Production")})
+    moved = state.model_copy(update={"reviewed": make_reviewed(environment="Production")})
 
     assert isinstance(next_step(moved, make_policy(), BEGIN), Escalate)
 

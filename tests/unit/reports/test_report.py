@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from slipway.catalog.reading import read_folder
+from slipway.config import load
 from slipway.errors import (
     GitHubUnavailable,
     NothingToReport,
@@ -11,6 +13,8 @@ from slipway.errors import (
     ReportTooEarly,
 )
 
+from tests.catalogs.samples import ACME
+from tests.unit.conftest import put_catalog
 from tests.unit.reports.world import (
     COMMON,
     FOLDER,
@@ -563,6 +567,17 @@ def test_foreign_404_is_retried_later(world: World, call: str) -> None:
     assert SERVICE in world.entities
 
 
+def test_pull_request_of_another_repository_is_refused(world: World) -> None:
+    world.commit()
+    world.pull()
+    world.note(repository="platform")
+
+    with pytest.raises(NothingToReport, match="in another repository"):
+        world.report()
+
+    assert world.writes() == []
+
+
 # -- repairs
 
 
@@ -626,6 +641,34 @@ def test_repair_of_a_deleted_service_is_left_alone(world: World) -> None:
     assert world.writes() == []
 
 
+def acme_service(world: World, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A service of acme, whose unit is only in its identifier and its repository's key."""
+    monkeypatch.setenv("CATALOG_VERSION", put_catalog(read_folder(ACME)))
+    load.cache_clear()
+    identifier = "shop.billing.invoices.qa"
+    said = {"identifier": identifier, "blueprint": "service", "tier": "gold"}
+    values = {"deployment": {"replicaCount": 4, "image": {"tag": "2"}}, "regions": []}
+    folder = "services/billing/invoices"
+    world.files[MAIN, f"{folder}/port-qa.json"] = json.dumps(said)
+    world.files[MAIN, f"{folder}/values-qa.yaml"] = json.dumps(values)
+    world.entities[identifier] = entity(replicas=2) | {"identifier": identifier}
+    world.changed = [f"{folder}/values-qa.yaml"]
+    world.keys = ("shop",)
+    return identifier
+
+
+def test_repair_is_reported_when_only_the_repository_names_a_part(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identifier = acme_service(world, monkeypatch)
+    world.pull(head={"ref": f"slipway/roll_back/{'a' * 32}-3-1", "repo": {"id": 7}})
+
+    outcome = world.report()
+
+    assert "The entity is up to date." in outcome.message
+    assert world.entities[identifier]["properties"]["replicas"] == 4
+
+
 # -- adoptions
 
 
@@ -659,6 +702,19 @@ def test_adoption_keeps_ports_health_status(world: World) -> None:
     assert world.properties["health_status"] == "Healthy"
     assert world.properties["sync_status"] == "Synced"
     assert world.properties["owner"] == "dev@acme.example"
+
+
+def test_adoption_of_another_repositorys_entity_writes_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identifier = acme_service(world, monkeypatch)
+    world.pull(head={"ref": f"slipway/adopt/service/{identifier}", "repo": {"id": 7}})
+    world.keys = ("pay",)
+
+    outcome = world.report()
+
+    assert "belongs to another repository" in outcome.message
+    assert world.writes() == []
 
 
 @pytest.mark.parametrize("changes", [{"merged": False}, {"base": {"ref": "x", "repo": {"id": 7}}}])

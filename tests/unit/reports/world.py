@@ -83,6 +83,8 @@ class World:
         self.compared: str | None = "ahead"
         self.closed_by: Json | None = {"login": "closer"}
         self.settings: Json = {"health_url": HEALTH_URL}
+        # The repository's keys in the map of repositories.
+        self.keys: tuple[str, ...] = ("services",)
 
     # -- set-up
 
@@ -171,6 +173,7 @@ class World:
             Ledger("runs"),
             load(ReportingConfig),
             self.settings,
+            self.keys,
         )
 
     def writes(self) -> list[str]:

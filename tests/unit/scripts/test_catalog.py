@@ -143,6 +143,30 @@ def test_check_names_environments_missing_from_the_catalog(tmp_path: Path) -> No
     assert "'prod'" not in result.output
 
 
+@pytest.mark.parametrize(
+    ("remediation", "said"),
+    [
+        ("{}", "remediation.environments has 'Test', which is not an environment"),
+        (
+            '{ environments = ["qa"], auto_merge_environments = ["dev", "Test"] }',
+            "remediation.auto_merge_environments has 'Test', which is not an environment",
+        ),
+        ('{ environments = ["qa"], auto_merge_environments = [] }', None),
+        ('{ mode = "verify" }', None),
+    ],
+)
+def test_check_names_unknown_environments_of_repairs(
+    tmp_path: Path, remediation: str, said: str | None
+) -> None:
+    path = tmp_path / "acme.tfvars"
+    path.write_text(f"remediation = {remediation}\n")
+
+    result = run("check", "--catalog", ACME, "--tfvars", path)
+
+    output = " ".join(result.output.split())
+    assert said in output if said else "remediation." not in output
+
+
 def test_preview_shows_words_files_and_entity(tmp_path: Path) -> None:
     result = run("preview", "create_bucket", "--inputs", typed(tmp_path, INPUTS))
 

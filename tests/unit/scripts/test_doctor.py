@@ -947,26 +947,26 @@ def test_unreadable_account_is_a_fault(server: ScriptedServer, installation: Ins
 
 
 CANARY = {"canary_url": "https://canary.example/"}
-TRUSTED = {"trusted_urls": ["https://*.acme.example/"]}
+ALLOWED = ["https://*.acme.example/"]
 
 
 @pytest.mark.parametrize(
-    ("policy", "limits", "ok", "detail"),
+    ("mode", "allowed", "limits", "ok", "detail"),
     [
-        (TRUSTED, CANARY, True, "by https://*.acme.example/"),
-        ({}, CANARY, False, "no health URL is trusted"),
-        (TRUSTED, {"canary_url": None}, False, "no canary"),
-        ({"mode": "verify"}, {}, True, "remediation.mode is verify"),
+        ("repair", ALLOWED, CANARY, True, "by https://*.acme.example/"),
+        ("repair", [], CANARY, False, "no health URL is allowed"),
+        ("repair", ALLOWED, {"canary_url": None}, False, "no canary"),
+        ("verify", [], {}, True, "remediation.mode is verify"),
     ],
 )
-def test_repairs_need_trusted_urls_and_a_canary(
-    policy: dict[str, Any], limits: dict[str, Any], ok: bool, detail: str
+def test_repairs_need_allowed_urls_and_a_canary(
+    mode: str, allowed: list[str], limits: dict[str, Any], ok: bool, detail: str
 ) -> None:
-    result = aws.repair_result("repairs", {"mode": "repair", "trusted_urls": []} | policy, limits)
+    result = aws.repair_result("repairs", mode, allowed, limits)
 
     assert result.ok is ok
     assert result.detail.startswith(detail)
-    assert ok or "health_probe" in result.cure
+    assert ok or "Set health" in result.cure
 
 
 def test_aws_checks_are_skipped_without_aws() -> None:

@@ -18,6 +18,7 @@ from scripts.installing.memory import Memory
 from scripts.installing.organization import Organization
 from scripts.installing.root import MODULE, secret_inputs, tfvars, write_root
 from scripts.installing.stopped import Stopped
+from tests.unit.conftest import ROOT
 
 ACCOUNT = "123456789012"  # moto's
 CONFIG = f"""
@@ -376,3 +377,13 @@ def test_faults_of_the_installation_fail_it(
 ) -> None:
     with pytest.raises(Stopped, match="finds faults: AWS: functions.*Apply the fixes"):
         examined(tmp_path, monkeypatch, "AWS: functions", "GitHub: base branch")
+
+
+def test_readme_installs_with_at_most_six_commands() -> None:
+    section = (ROOT / "README.md").read_text().split("\n## Install\n")[1]
+    block = section.split("```sh\n")[1].split("```")[0]
+    lines = [line.split(" #")[0] for line in block.splitlines() if not line.startswith("release=")]
+    commands = [command.strip() for line in lines for command in line.split("&&")]
+
+    assert commands[-1] == "sh scripts/install"
+    assert len(commands) <= 6

@@ -37,6 +37,9 @@ def check_catalog(
         limits: the approval policy's limits, by action.
         settings: the installation's `catalog_settings`.
     """
+    if repositories is not None:
+        # GitHub ignores letter case in repository names.
+        repositories = {key: name.casefold() for key, name in repositories.items()}
     catalog, faults = load(files)
     if not faults:
         faults = list(_named(catalog, repositories, limits or {}, settings or {}))

@@ -4,14 +4,17 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
+from slipway.catalog.addresses import allowed_urls
 from slipway.catalog.check.expressions import Keys, check_place, places_of_kind
 from slipway.catalog.documents import parse_path
 from slipway.catalog.expressions import references_of
-from slipway.catalog.faults import Fault, Source, known, listed
-from slipway.catalog.files import CreateFile, FromFile
+from slipway.catalog.faults import Fault, Source, known, listed, shown
+from slipway.catalog.files import CreateFile, FromFile, UpdateFile
 from slipway.catalog.model import HEALTH_PROPERTIES, OWN_PROPERTIES, Kind
 from slipway.catalog.patterns import Pattern
 from slipway.catalog.request import files_of
+from slipway.errors import ExpressionRefused
+from slipway.urls import check_pattern
 
 
 def check_kind(kind: Kind, settings: Mapping[str, Any]) -> Iterator[Fault]:
@@ -19,7 +22,7 @@ def check_kind(kind: Kind, settings: Mapping[str, Any]) -> Iterator[Fault]:
     for place in places_of_kind(kind):
         yield from check_place(kind, place)
     yield from _check_properties(kind)
-    yield from _check_health(kind)
+    yield from _check_health(kind, settings)
     for one, other in combinations(kind.patterns, 2):
         if not one.reads_alike(other) and not one.is_disjoint(other, kind.parts, kind.parts):
             problem = f"One path may be {one.text!r} of one entity and {other.text!r} of another."
@@ -57,7 +60,7 @@ def _check_properties(kind: Kind) -> Iterator[Fault]:
             yield source.fault(("locate", part), problem, known(known_properties, hint))
 
 
-def _check_health(kind: Kind) -> Iterator[Fault]:
+def _check_health(kind: Kind, settings: Mapping[str, Any]) -> Iterator[Fault]:
     health = kind.spec.health
     if health is None:
         return
@@ -71,6 +74,52 @@ def _check_health(kind: Kind) -> Iterator[Fault]:
         if action is not None and action not in fitting:
             problem = f"'{action}' is not an action of this kind that does a {operation}."
             yield kind.source.fault(("health", key), problem, known(fitting, action))
+    yield from _check_restart(kind)
+    yield from _check_scale(kind)
+    yield from _check_allowed(kind, settings)
+
+
+def _check_restart(kind: Kind) -> Iterator[Fault]:
+    """Yield a fault if a repair, which fills in no form, cannot run the action."""
+    action = kind.actions.get((kind.spec.health and kind.spec.health.restart) or "")
+    if action is not None and action.form.needed:
+        names = listed(sorted(action.form.needed))
+        problem = f"'{action.identifier}' cannot repair: its form requires {names}."
+        cure = "Make its inputs optional: a repair runs it without any."
+        yield kind.source.fault(("health", "restart"), problem, cure)
+
+
+def _check_scale(kind: Kind) -> Iterator[Fault]:
+    """Yield a fault if Slipway cannot know how much the action adds."""
+    action = kind.actions.get((kind.spec.health and kind.spec.health.scale) or "")
+    if action is None or not isinstance(action.spec, UpdateFile) or not action.spec.edits:
+        return
+    _, edit = action.spec.edits[0]
+    names = references_of(edit.model_dump(exclude={"file", "path"}), "inputs")
+    types = [action.form.inputs[name].type for name in names if name in action.form.inputs]
+    if action.form.needed - names:
+        problem = f"'{action.identifier}' cannot repair: its form requires more than that number."
+        cure = "Make its other inputs optional: a repair does not fill them in."
+        yield kind.source.fault(("health", "scale"), problem, cure)
+    if types != ["number"]:
+        problem = f"'{action.identifier}' has no first edit that uses one input, a number."
+        cure = "Put that edit first, or name another action."
+        yield kind.source.fault(("health", "scale"), problem, cure)
+
+
+def _check_allowed(kind: Kind, settings: Mapping[str, Any]) -> Iterator[Fault]:
+    keys = ("health", "allowed")
+    try:
+        patterns = allowed_urls(kind, settings)
+    except (ExpressionRefused, ValueError) as error:
+        yield kind.source.fault(keys, f"It fails: {error}", "Correct the expression.")
+        return
+    for pattern in patterns:
+        try:
+            check_pattern(pattern)
+        except ValueError as error:
+            problem = f"The address {shown(pattern)} {error}."
+            yield kind.source.fault(keys, problem, "Correct it, or the setting that it comes from.")
 
 
 def check_environment(kind: Kind) -> Iterator[Fault]:
