@@ -61,6 +61,7 @@ lint-python: setup
 	$(PY)/lint-imports
 
 lint-others: setup
+	scripts/language
 	scripts/terraform fmt -check -recursive terraform
 	scripts/terraform fmt -check -recursive examples
 	scripts/lint_terraform

@@ -39,7 +39,7 @@ def test_other_tabs_follow_a_change_of_user(visit: Visit) -> None:
     other = portal.tab("/settings/AuditLog")
     expect(other.page.get_by_text("Only administrators see everything.")).to_be_visible()
     portal.page.get_by_role("button", name="Account menu").click()
-    portal.page.get_by_role("menuitem", name="Be somebody else").click()
+    portal.page.get_by_role("menuitem", name="Switch user").click()
 
     portal.page.get_by_role("button", name="Ada Admin").click()
 

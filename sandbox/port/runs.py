@@ -134,8 +134,8 @@ def update(work: Work, run_id: str, body: Json) -> Run:
     """Change a run; each key overwrites what was there. A status ends the run.
 
     Raises:
-        PortApiError: 404; 403; 422 `run_exhausted` if the run is over and the server is strict,
-            422 `invalid_request` for a success of what waits for its approval.
+        PortApiError: 404; 403; 422. `run_exhausted`: the run has ended, and the server is strict.
+            `invalid_request`: SUCCESS for a run that waits for an approval.
     """
     run = get(work, run_id)
     _require_writer(work, run)

@@ -3,12 +3,11 @@
 Patterns are matched by LocalStack's own rule engine, against the decoded `value` (and `key`).
 See https://docs.aws.amazon.com/lambda/latest/dg/kafka-filtering.html.
 
-Where that page is followed, and where not: a pattern for `value` that is an object is held against
-the value's JSON, one that is a list against its text. Of a value that does not have the pattern's
-format the page says that only the filters on metadata apply, which for Kafka are none, so that such
-a record would pass. Here it is dropped and counted, as Lambda does for its other sources: the
-stricter reading, and the one that Slipway's mappings are designed on. Functions that are invoked
-without a filter see such records in any case.
+A pattern for `value` that is an object is compared with the value's JSON; a list is compared with
+its text. If a value does not have the pattern's format, the page says that only filters on metadata
+apply. Kafka has none of these, so such a record would pass. Here it is dropped and counted, as
+Lambda does for its other sources: Slipway's mappings are designed for this stricter reading.
+Functions without a filter receive such records in any case.
 """
 
 import json

@@ -3,16 +3,16 @@
 See https://docs.aws.amazon.com/lambda/latest/dg/kafka-retry-configurations.html and, for the ten
 retries, https://docs.aws.amazon.com/lambda/latest/dg/kafka-on-failure-destination.html.
 
-Decided here, where AWS's pages leave it open:
+AWS's pages leave these points open, and the sandbox decides them:
 
 * A partial response retries exactly the records that it names ("allowing Lambda to retry just those
-  specific items"), not all from the lowest failed offset on. The committed offset is one number per
-  partition, though, and stays at the lowest record that is not finished: after a crash of the
-  poller the later ones come again. Functions must bear both.
-* Splitting a batch takes nothing from the retries of its halves, as with Kinesis
-  (https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html); each half has
+  specific items"), and no later ones. The committed offset stays at the
+  lowest unfinished record of a partition. If the poller crashes, later records are delivered again.
+  Functions must support both.
+* A split batch keeps its retries, as with Kinesis
+  (https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html): each half has
   its own.
-* A record that is too old is taken out of its batch by itself.
+* Only the record that is too old is removed from its batch.
 """
 
 from collections.abc import Mapping

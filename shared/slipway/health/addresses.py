@@ -20,7 +20,7 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 Port = Annotated[int, Field(ge=1, le=65535)]
 
-# IPv6 networks that embed an IPv4 address, and its distance from the address's end in bits:
+# IPv6 networks that embed an IPv4 address, and its distance from the address's end in bits.
 # IPv4-compatible and -mapped (RFC 4291), IPv4-translated (RFC 2765), NAT64 (RFC 6052; also AWS's
 # DNS64) and 6to4 (RFC 3056).
 _EMBEDDING = (

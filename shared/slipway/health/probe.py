@@ -1,8 +1,8 @@
 """Probe a health URL once over HTTP. The URL is untrusted input.
 
 The name is looked up once, each of its addresses is checked, and the connection goes to a checked
-address. This is `http.client` on a socket that this module connects, because urllib3 and requests
-look up names themselves, and limit each read but not their sum.
+address. The module uses `http.client` on its own socket. urllib3 and requests look up names
+themselves, and limit the time of each read but not of all together.
 """
 
 import io

@@ -91,8 +91,9 @@ UrlPattern = Annotated[str, AfterValidator(_checked)]
 def matches_pattern(url: object, pattern: UrlPattern) -> bool:
     """Return whether a health URL matches a pattern.
 
-    Scheme and port are equal, each `*` of the pattern's host is exactly one label, and the path
-    begins with the segments of the pattern's path. A URL with user information never matches.
+    Scheme and port must be equal. Each `*` of the pattern's host matches exactly one label. The
+    path must begin with the segments of the pattern's path. A URL with user information never
+    matches.
     """
     parts = _PATTERN.fullmatch(pattern)
     try:

@@ -80,10 +80,10 @@ def consume(
     """Work on the runs of an event.
 
     Args:
-        event: from the event source mapping (MSK, self-managed Kafka or SQS), and with
-            `"replay": true` once more from `scripts/replay`; or
-            `{"schema_version": 1, "deliver": {"run_id": …}}` from the `deliver_later` machine; or
-            `{"schema_version": 1, "doorbell": {"run_id": …}}` from the sweep.
+        event: from the event source mapping (MSK, self-managed Kafka or SQS). `scripts/replay`
+            sends the same with `"replay": true`. The `deliver_later` machine sends
+            `{"schema_version": 1, "deliver": {"run_id": …}}`, and the sweep sends
+            `{"schema_version": 1, "doorbell": {"run_id": …}}`.
         context: Lambda's context.
         action: identifier of the only Port action that this function carries out.
         act: carries one run out; must be repeatable at any point.
@@ -260,8 +260,8 @@ class _Consumer:
         """Return Port's record of the run.
 
         Raises:
-            RetryableError: Port does not show the run, or not as in progress, and the message is so
-                new that it may not do so yet.
+            RetryableError: Port does not show the run yet, or not yet as in progress, and the
+                message is new.
             RunNotFound: Port does not have the run.
             RunNotInProgress: the run waits for an approval of Port's own.
         """

@@ -68,7 +68,7 @@ class Webhook:
         try:
             self._accept(event)
         except SignatureRejected as rejected:
-            # Whoever is not Port learns nothing of what is wrong.
+            # The response has no details, because the caller may not be Port.
             logger.warning("Request rejected", extra={"security": True, "why": str(rejected)})
             count(Metric.WEBHOOK_REFUSED, reason="Unauthorized")
             return _response(HTTPStatus.UNAUTHORIZED, "Unauthorized", "Unauthorized.")

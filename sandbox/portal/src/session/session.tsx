@@ -64,7 +64,7 @@ export function SessionProvider({ children }: { children: ReactNode }) {
     );
   }, []);
 
-  // Another tab became somebody else, and the cookie is the same for all of them.
+  // Another tab changed the user, and all tabs share the cookie.
   useEffect(() => {
     others.onmessage = () => void begin();
     return () => {
