@@ -43,10 +43,13 @@ _INLINE = (
     (re.compile(r"https?://\S+"), "address"),
     (re.compile(r"\$\{[^{}]*\}"), "code"),
 )
-_SUFFIXES = frozenset({".hcl", ".md", ".py", ".sh", ".tf", ".toml", ".ts", ".tsx", ".yaml", ".yml"})
+_SUFFIXES = frozenset(
+    {"", ".hcl", ".json", ".md", ".py", ".sh", ".tf", ".toml", ".ts", ".tsx", ".yaml", ".yml"}
+)
 # Texts by other authors and generated texts.
 _NOT_OURS = re.compile(
-    r"requirements/|CHANGELOG\.md|language\.toml|.*/fixtures/|tests/unit/scripts/test_language\.py"
+    r"requirements/|language\.toml|LICENSE|.*/fixtures/|.*lock\.json|.*\.lock\.|tests/references/"
+    r"|tests/unit/scripts/test_language\.py"
 )
 
 
@@ -85,7 +88,8 @@ def read_words(path: Path) -> Words:
     """Read the forbidden words, each with its replacement."""
     table = tomllib.loads(path.read_text(encoding="utf-8"))["words"]
     return [
-        (re.compile(rf"(?<![\w-])(?:{word})(?![\w-])", re.IGNORECASE), use)
+        # A line may end between two words.
+        (re.compile(rf"(?<![\w-])(?:{word})(?![\w-])".replace(" ", r"\s+"), re.IGNORECASE), use)
         for word, use in table.items()
     ]
 
@@ -100,8 +104,10 @@ def texts_of(path: Path, source: str) -> Iterator[Text]:
             yield from _python(source)
         case ".tf" | ".hcl":
             yield from _terraform(source)
-        case ".ts" | ".tsx" | ".yml" | ".yaml" | ".sh" | ".toml" | "":
+        case _:
             yield from _comments(source, "//" if path.suffix.startswith(".ts") else "#")
+            # Titles, descriptions and texts of pages.
+            yield Text(1, source, prose=False)
 
 
 def _python(source: str) -> Iterator[Text]:
@@ -111,13 +117,13 @@ def _python(source: str) -> Iterator[Text]:
         if token.type != tokenize.COMMENT or re.match(r"#(!| noqa| type:)", token.string):
             continue
         if comment and token.start[0] != last + 1:
-            yield Text(first, " ".join(comment))
+            yield Text(first, "\n".join(comment))
             comment = []
         first = first if comment else token.start[0]
         last = token.start[0]
         comment.append(token.string.lstrip("# "))
     if comment:
-        yield Text(first, " ".join(comment))
+        yield Text(first, "\n".join(comment))
     tree = ast.parse(source)
     joined = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
     inner = {id(part) for node in joined for part in node.values}
@@ -151,7 +157,7 @@ def _comments(source: str, mark: str) -> Iterator[Text]:
             first = first if comment else number
             comment.append(line.strip().lstrip(mark + " "))
         elif comment:
-            yield Text(first, " ".join(comment))
+            yield Text(first, "\n".join(comment))
             comment = []
 
 
@@ -205,7 +211,7 @@ def check_file(name: str, source: str, words: Words) -> Iterator[Finding]:
     faults = [fault for text in texts_of(Path(name), source) for fault in check_text(text, words)]
     if Path(name).name.startswith("test_"):
         faults += check_names(source)
-    for line, fault in sorted(faults):
+    for line, fault in sorted(set(faults)):
         yield Finding(f"{name}:{line}", fault)
 
 

@@ -69,7 +69,7 @@ def test_expired_session_keeps_the_form_inputs(visit: Visit, server: PortServer)
     form.get_by_label("Step").fill("3")
 
     ended = portal.dialog("Your session has ended")
-    expect(ended).to_contain_text("choose who you are, and go on")
+    expect(ended).to_contain_text("sign in again to continue")
     ended.get_by_role("button", name="Dana Developer").click()
     expect(ended).to_have_count(0)
     expect(form.get_by_label("Step")).to_have_value("3")

@@ -1,4 +1,4 @@
-# What a user may bring along instead of having it made.
+# Existing resources that replace those of the module.
 mock_provider "aws" {
   source          = "./tests/mocks"
   override_during = plan
@@ -63,7 +63,7 @@ run "existing_buckets_are_used_with_their_keys" {
 
   assert {
     condition     = aws_s3_object.policy.bucket == "acme-records"
-    error_message = "The policy is stored there."
+    error_message = "The policy is stored in the existing bucket."
   }
 }
 
@@ -118,7 +118,7 @@ run "account_wide_names_end_with_the_region" {
 
   assert {
     condition     = alltrue([for role in output.roles : endswith(role.name, "-eu-west-1")]) && output.dashboard == "slipway-eu-west-1"
-    error_message = "Another region has other names."
+    error_message = "Role and dashboard names end with the region."
   }
 }
 
@@ -134,7 +134,7 @@ run "log_groups_begin_with_the_prefix" {
       alltrue([for name, function in output.functions : function.log_group_name == "/acme/slipway/lambda/slipway-${name}"]) &&
       module.deliver_later.log_group_name == "/acme/slipway/vendedlogs/states/slipway-deliver_later"
     )
-    error_message = "Functions and state machines log there."
+    error_message = "Log groups of functions and state machines begin with the prefix."
   }
 }
 
@@ -166,21 +166,21 @@ run "outputs_name_resources_to_attach_to" {
 
   assert {
     condition     = output.network == { vpc_id = "vpc-a", subnet_ids = tolist(["subnet-a", "subnet-b"]), security_group_id = "sg-a" }
-    error_message = "The VPC, its subnets and the brokers' group."
+    error_message = "The output has the VPC, its subnets and the brokers' group."
   }
 
   assert {
     condition     = output.failed_records_queue.name == "slipway-failed-records" && endswith(output.failed_records_queue.arn, ":slipway-failed-records")
-    error_message = "The queue of failed records."
+    error_message = "The output has the queue of failed records."
   }
 
   assert {
     condition     = output.apis.approvals.id == "mock" && output.apis.reports.stage == "live"
-    error_message = "Both APIs and their stages."
+    error_message = "The output has both APIs and their stages."
   }
 
   assert {
     condition     = length(setsubtract(concat(keys(output.functions), ["approval_machine", "remediation_machine", "deliver_later_machine"]), keys(output.roles))) == 0
-    error_message = "The role of every function and state machine."
+    error_message = "The output has the role of every function and state machine."
   }
 }

@@ -25,7 +25,7 @@ LOG = logging.getLogger(__name__)
 
 
 class Decision(Enum):
-    """What becomes of a record."""
+    """What happens to a record."""
 
     INVOKE = auto()
     FILTERED = auto()
@@ -34,7 +34,7 @@ class Decision(Enum):
 
 @dataclass(frozen=True)
 class _Content:
-    """A value or key: as text and as JSON, where it is either."""
+    """A value or key, as text and as JSON if it is valid."""
 
     text: str | None
     is_json: bool
@@ -64,7 +64,7 @@ def _matches(pattern: dict[str, Any], document: dict[str, Any]) -> bool:
     try:
         return bool(matches_event(pattern, document))
     except (AttributeError, TypeError, RecursionError) as error:
-        # The engine expects text where a pattern compares text, and recurses into what is nested.
+        # The engine fails on values of another type than the pattern's, and on deep nesting.
         LOG.debug("a filter does not apply to a record: %s", error)
         return False
 
@@ -80,7 +80,7 @@ class Filter:
         self._patterns: list[dict[str, Any]] = [json.loads(pattern) for pattern in patterns]
 
     def decide(self, record: Record) -> Decision:
-        """Return what becomes of one record."""
+        """Return what happens to one record."""
         if not self._patterns:
             return Decision.INVOKE
         content = {"value": _Content.of(record.value), "key": _Content.of(record.key)}

@@ -13,12 +13,12 @@ export interface Change {
   identifier: string | null;
 }
 
-/** Up to so many changed entities are fetched one by one, more by reading all anew. */
+/** Up to this many changed entities are fetched one by one; for more, the whole list is read again. */
 const FEW = 20;
-/** Changes often come in groups: what is within so many milliseconds is handled together. */
+/** Changes often come in groups: those within this many milliseconds are handled together. */
 const TOGETHER = 150;
 
-/** Puts entities into a list, by identifier; null takes one out. The order stays. */
+/** Updates a list of entities by identifier; null removes one. The order stays. */
 export function patched(list: Entity[], news: Map<string, Entity | null>): Entity[] {
   const rest = new Map(news);
   const kept = list.flatMap((entity) => {
@@ -56,7 +56,7 @@ async function refreshEntities(client: QueryClient, blueprint: string, latest: L
   client.setQueryData(queryKey, (list) => list && patched(list, new Map(found)));
 }
 
-/** Refreshes whatever the changes touch. */
+/** Refreshes the queries that the changes affect. */
 export async function refresh(client: QueryClient, changes: Change[]): Promise<void> {
   const entities = new Map<string, Latest>();
   const stale = new Set<string>(['audit', 'traces']);
