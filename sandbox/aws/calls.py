@@ -1,9 +1,9 @@
 """Records every AWS call that is made with a role's credentials, as JSON lines.
 
-LocalStack enforces no IAM. With this record a test can hold what the functions did against what
-their policies allow (`tests.tools.iam`). A call is attributed by its access key: every execution
-environment has credentials of its own, made by assuming the function's role. Calls that AWS makes
-on a function's behalf with that role (logs, event sources, traces) are told by the role.
+LocalStack does not enforce IAM. With this record, a test can compare the functions' calls with
+their policies (`tests.tools.iam`). A call is attributed by its access key: every execution
+environment has its own credentials, from assuming the function's role. Calls that AWS makes on a
+function's behalf (logs, event sources, traces) are attributed by the role.
 """
 
 import json

@@ -64,7 +64,7 @@ run "a_later_plan_needs_no_values" {
     slack_webhook_url  = null
   }
 
-  # Known in a plan only because nothing is to be written.
+  # A plan knows these values only because it writes nothing.
   assert {
     condition     = aws_secretsmanager_secret_version.port[0].version_id != null && aws_secretsmanager_secret_version.links[0].version_id != null && aws_secretsmanager_secret_version.slack[0].version_id != null
     error_message = "Without a new version number, the value is unchanged."

@@ -87,7 +87,7 @@ class KafkaPoller(localstack_poller.Poller):  # type: ignore[misc]  # LocalStack
             self._update("State", EsmState.ENABLED)
 
     def close(self) -> None:
-        """End the poller; an invocation that is under way is not waited for."""
+        """End the poller, without waiting for a running invocation."""
         self._poller.stop()
 
     def _update(self, name: str, value: str) -> None:

@@ -281,7 +281,7 @@ def save_view(blueprint: str, body: _ViewBody, call: CallDep) -> Json:
 
 @router.delete("/views/{blueprint}/{view_id}")
 def delete_view(blueprint: str, view_id: str, call: CallDep) -> Json:
-    """Forget a view of one's own; an administrator may forget every shared one."""
+    """Delete the caller's own view; an administrator may delete shared ones."""
     with call.work() as work:
         row = work.db.get(SavedView, view_id)
         if row is None or row.blueprint != blueprint:

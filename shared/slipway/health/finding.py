@@ -97,7 +97,7 @@ class Finding(BaseModel):
 
     Attributes:
         state: `unknown` if the probe is inconclusive: it was never sent, or the prober's own
-            network failed. Rows and executions of release 0.1.0 have `well` and `ill`.
+            network failed. Rows and executions from before 0.1.0 have `well` and `ill`.
         kind: `ok`, `status`, `json` or `OWN_NETWORK`, else a `FailureKind`.
         sentence: the same for people.
         url: the health URL that was probed; None: the service has none. A finding is

@@ -35,7 +35,7 @@ _SECRETS_REMEMBERED = 300.0
 
 
 class WebhookConfig(PortConfig):
-    """What Terraform tells the function."""
+    """Settings of the function, from Terraform."""
 
     records_bucket: str = Field(alias="RECORDS_BUCKET", min_length=1)
 

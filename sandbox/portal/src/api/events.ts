@@ -98,7 +98,7 @@ export type Connection = 'connecting' | 'live' | 'lost';
 export function useEvents(run: string | undefined, change: number, enabled: boolean): Connection {
   const client = useQueryClient();
   const [connection, setConnection] = useState<Connection>('connecting');
-  // The last change that was told: the next connection goes on after it.
+  // The last received change: the next connection continues after it.
   const told = useRef(`${change}`);
   useEffect(() => {
     if (!enabled) return undefined;
@@ -138,8 +138,8 @@ export function useEvents(run: string | undefined, change: number, enabled: bool
       source.onerror = () => {
         setConnection('lost');
         missed = true;
-        // The browser connects again by itself, but not after an answer that is an error. Whether
-        // it is because the session has ended is told by any other request.
+        // The browser reconnects automatically, but not after an error response. Any other request
+        // shows whether the session has ended.
         if (source?.readyState === EventSource.CLOSED) {
           void client.invalidateQueries({ queryKey: ['blueprints'] });
           again = window.setTimeout(reopen, 3000);
