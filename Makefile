@@ -1,4 +1,4 @@
-# `make` alone lists what there is. Every target sets up what it needs: a fresh clone can start anywhere.
+# `make` alone lists the targets. Each target sets up what it needs, so a fresh clone can start with any of them.
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all test-changed lane unit contract faults terraform-test integration plan lint lint-python lint-others lint-sandbox format build release publish bench soak up status logs down lock clean chromium
 SHELL := /bin/sh
@@ -10,9 +10,9 @@ help: ## List the targets
 setup: ## Make the environments from their lock files, build the portal's pages
 	@scripts/setup
 
-# The pages' packages are for their tests; they take 350 MB.
+# Without the npm packages that only the pages' tests need (350 MB).
 demo up status: export PORTAL_SLIM := yes
-demo: ## Play the whole story on this machine, without any account
+demo: ## Play the whole story in a sandbox on this machine, without any account
 	@scripts/prerequisites
 	@scripts/setup
 	@scripts/demo
@@ -44,11 +44,11 @@ terraform-test: setup build ## Run the Terraform tests, and check permissions an
 integration: setup build chromium ## Run every story against sandboxes of their own
 	@scripts/run_tests integration
 
-# What drives the portal's pages; the tests that need it run beside others, which must not wait for it.
-chromium: setup
+# The browser of the pages' tests. Targets with many lanes install it first, so that no lane waits for it.
+chromium: setup ## Install Chromium for the tests of the portal's pages
 	@$(MAKE) --no-print-directory -C sandbox chromium
 
-plan: setup ## Show what an example makes, without an account: make plan ENV=port-hosted
+plan: setup ## Show what an example creates, without an account: make plan ENV=port-hosted
 	@scripts/plan $(or $(ENV),port-hosted)
 
 lint: setup ## Check style, types, imports, Terraform, the workflows, the portal and known vulnerabilities
@@ -61,6 +61,7 @@ lint-python: setup
 	$(PY)/lint-imports
 
 lint-others: setup
+	scripts/language
 	scripts/terraform fmt -check -recursive terraform
 	scripts/terraform fmt -check -recursive examples
 	scripts/lint_terraform
@@ -95,15 +96,15 @@ soak: setup ## Thousands of runs while things go wrong, then an audit: make soak
 
 up: setup ## Start the sandbox; sandbox/Makefile has more
 logs: ## Show a part's log: make logs PART=aws
-down: ## End the sandbox
+down: ## Stop the sandbox
 up logs down:
 	@$(MAKE) --no-print-directory -C sandbox $@
 
-status: ## Show what of the sandbox runs, and what waits for a person in it
+status: ## Show which parts of the sandbox run, and what waits for a person
 	@$(MAKE) --no-print-directory -C sandbox status
 	@scripts/status --if-installed --env-file $${SANDBOX_DIR:-.sandbox}/env
 
-lock: setup ## Resolve the lock files anew
+lock: setup ## Update the lock files to the newest versions
 	scripts/lock --upgrade
 
 clean: ## Remove environments, builds and the sandbox's data

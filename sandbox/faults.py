@@ -116,7 +116,7 @@ class Faults:
             self._faults.append(fault)
 
     def clear(self) -> None:
-        """Forget all of them, and let go on what they hold."""
+        """Remove all faults, and release the requests that they delay."""
         with self._lock:
             self._faults.clear()
             self._cleared.set()

@@ -37,8 +37,8 @@ _ATTEMPTS = 3
 # What a part asks for as it starts; all others start side by side.
 _NEEDS = {"port": ("broker",), "cluster": ("port", "github")}
 _RESTARTABLE = ("port", "github", "cluster")
-# What a part that keeps its state in memory takes along: topics are made by Port as it starts, and
-# the event sources of AWS know how far they have read.
+# Parts to restart with a part that keeps its state in memory. Port creates the topics when it
+# starts, and AWS's event sources know their offsets.
 _TAKES_ALONG = {"broker": ("port", "aws")}
 _LOST = {
     "broker": "The broker kept its records in memory: what was not read yet is lost.",

@@ -1,4 +1,4 @@
-"""Apply examples/sandbox to a running sandbox, with the AWS module.
+"""Apply examples/sandbox, which calls the same module as on AWS, to a running sandbox.
 
 Only the provider's endpoint differs, and the environment sets it. State and provider files are in
 the sandbox's folder, so removing the sandbox removes them.
@@ -51,7 +51,7 @@ RULESET = {
     "conditions": {"ref_name": {"include": ["refs/heads/slipway/**/*"], "exclude": []}},
     "rules": [{"type": "creation"}, {"type": "update"}],
 }
-# The provider mostly waits, so the queue's 25 s begin with the first resources.
+# More than Terraform's default of 10, because the provider mostly waits: 25 s for a queue alone.
 PARALLELISM = "-parallelism=30"
 
 
@@ -214,7 +214,7 @@ class Stack:
             endpoint_url=self._env["AWS_ENDPOINT_URL"],
             region_name=self._env["AWS_REGION"],
             aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106 - the sandbox's AWS takes any
+            aws_secret_access_key="test",  # noqa: S106 - the sandbox's AWS accepts any
         )
 
     def _set_up_repositories(self) -> None:
@@ -229,7 +229,7 @@ class Stack:
         with requests.Session() as session:
             session.headers["Authorization"] = f"Bearer {self._env['GITHUB_TOKEN']}"
             answer = session.post(variables, json=body, timeout=300)
-            if answer.status_code == 409:  # It exists already.
+            if answer.status_code == 409:  # The variable exists already.
                 answer = session.patch(f"{variables}/{REPORTS_VARIABLE}", json=body, timeout=300)
             answer.raise_for_status()
             branch = f"{repository}/branches/main/protection"
@@ -327,7 +327,7 @@ class Stack:
         return {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
     def _kafka_credentials(self, port: dict[str, str]) -> dict[str, str]:
-        """Asked of Port, as in a real installation."""
+        """Get the credentials from Port, as for a real installation."""
         base = self._env["PORT_BASE_URL"]
         login = {"clientId": port["client_id"], "clientSecret": port["client_secret"]}
         answer = requests.post(f"{base}/v1/auth/access_token", json=login, timeout=300)

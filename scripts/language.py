@@ -24,11 +24,15 @@ ROOT = Path(__file__).resolve().parent.parent
 LONGEST_SENTENCE = 25  # words
 LONGEST_SUBJECT = 72
 LONGEST_TEST_NAME = 60
-# Older commits followed older rules.
-SUBJECTS_SINCE = "2026-11-30"
+# Older commits followed older rules. Without a time, Git would take the present time of that day.
+SUBJECTS_SINCE = "2026-11-30T17:00:00Z"
+# GitHub makes this commit for a pull request; a shallow clone does not show that it is a merge.
+_MERGE_OF_A_PULL_REQUEST = re.compile(r"Merge [0-9a-f]{40} into [0-9a-f]{40}")
 _END_OF_SENTENCE = re.compile(
-    # A full stop; an empty line; the next item of a list, row or heading; the next cell.
-    r"(?<=[.!?])[)\"'”*_]*\s+|\n\s*\n|\n\s*(?=[-*|>#]|\d+\.\s)|\s\|\s"
+    # A full stop; an empty line; the next item of a list or tree, row, heading, or cell.
+    r"(?<=[.!?])[)\"'”*_]*\s+|\n\s*\n|\n\s*(?=[-*|>#├└│]|\d+\.\s)|\s\|\s"
+    # `name: meaning` at the start of a line; a linter's directive.
+    r"|\n\s*(?=[\w.`, ]+: )|\s(?=checkov:skip=)"
 )
 _WORD = re.compile(r"[A-Za-zÀ-ÿ0-9][\w'./:@%+-]*")
 _CODE_BLOCK = re.compile(r"^( *)(```|~~~).*?^\1\2 *$", re.M | re.S)
@@ -37,11 +41,15 @@ _INLINE = (
     (re.compile(r"!?\[([^\]]*)\]\([^)]*\)"), r"\1"),
     (re.compile(r"<!--.*?-->", re.S), ""),
     (re.compile(r"https?://\S+"), "address"),
+    (re.compile(r"\$\{[^{}]*\}"), "code"),
 )
-_SUFFIXES = frozenset({".hcl", ".md", ".py", ".sh", ".tf", ".toml", ".ts", ".tsx", ".yaml", ".yml"})
+_SUFFIXES = frozenset(
+    {"", ".hcl", ".json", ".md", ".py", ".sh", ".tf", ".toml", ".ts", ".tsx", ".yaml", ".yml"}
+)
 # Texts by other authors and generated texts.
 _NOT_OURS = re.compile(
-    r"requirements/|CHANGELOG\.md|language\.toml|.*/fixtures/|tests/unit/scripts/test_language\.py"
+    r"requirements/|language\.toml|LICENSE|.*/fixtures/|.*lock\.json|.*\.lock\.|tests/references/"
+    r"|tests/unit/scripts/test_language\.py"
 )
 
 
@@ -80,7 +88,8 @@ def read_words(path: Path) -> Words:
     """Read the forbidden words, each with its replacement."""
     table = tomllib.loads(path.read_text(encoding="utf-8"))["words"]
     return [
-        (re.compile(rf"(?<![\w-])(?:{word})(?![\w-])", re.IGNORECASE), use)
+        # A line may end between two words.
+        (re.compile(rf"(?<![\w-])(?:{word})(?![\w-])".replace(" ", r"\s+"), re.IGNORECASE), use)
         for word, use in table.items()
     ]
 
@@ -95,8 +104,10 @@ def texts_of(path: Path, source: str) -> Iterator[Text]:
             yield from _python(source)
         case ".tf" | ".hcl":
             yield from _terraform(source)
-        case ".ts" | ".tsx" | ".yml" | ".yaml" | ".sh" | ".toml" | "":
+        case _:
             yield from _comments(source, "//" if path.suffix.startswith(".ts") else "#")
+            # Titles, descriptions and texts of pages.
+            yield Text(1, source, prose=False)
 
 
 def _python(source: str) -> Iterator[Text]:
@@ -106,13 +117,13 @@ def _python(source: str) -> Iterator[Text]:
         if token.type != tokenize.COMMENT or re.match(r"#(!| noqa| type:)", token.string):
             continue
         if comment and token.start[0] != last + 1:
-            yield Text(first, " ".join(comment))
+            yield Text(first, "\n".join(comment))
             comment = []
         first = first if comment else token.start[0]
         last = token.start[0]
         comment.append(token.string.lstrip("# "))
     if comment:
-        yield Text(first, " ".join(comment))
+        yield Text(first, "\n".join(comment))
     tree = ast.parse(source)
     joined = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
     inner = {id(part) for node in joined for part in node.values}
@@ -146,7 +157,7 @@ def _comments(source: str, mark: str) -> Iterator[Text]:
             first = first if comment else number
             comment.append(line.strip().lstrip(mark + " "))
         elif comment:
-            yield Text(first, " ".join(comment))
+            yield Text(first, "\n".join(comment))
             comment = []
 
 
@@ -190,7 +201,7 @@ def check_subjects(log: str) -> Iterator[Finding]:
     """Yield commit subjects that are too long (lines `<hash> <subject>`)."""
     for line in log.splitlines():
         commit, _, subject = line.partition(" ")
-        if len(subject) > LONGEST_SUBJECT:
+        if len(subject) > LONGEST_SUBJECT and not _MERGE_OF_A_PULL_REQUEST.fullmatch(subject):
             fault = f"the subject has {len(subject)} characters: at most {LONGEST_SUBJECT}"
             yield Finding(commit, fault)
 
@@ -200,7 +211,7 @@ def check_file(name: str, source: str, words: Words) -> Iterator[Finding]:
     faults = [fault for text in texts_of(Path(name), source) for fault in check_text(text, words)]
     if Path(name).name.startswith("test_"):
         faults += check_names(source)
-    for line, fault in sorted(faults):
+    for line, fault in sorted(set(faults)):
         yield Finding(f"{name}:{line}", fault)
 
 
@@ -213,7 +224,9 @@ def _git(*arguments: str) -> str:
 def _tracked() -> Iterator[str]:
     for name in _git("ls-files", "-z").split("\0"):
         path = ROOT / name
-        if path.suffix in _SUFFIXES and path.is_file() and not _NOT_OURS.match(name):
+        if path.is_symlink() or not path.is_file():  # deleted, but not yet in the index
+            continue
+        if path.suffix in _SUFFIXES and not _NOT_OURS.match(name):
             yield name
 
 
@@ -228,7 +241,9 @@ def main(
     for name in files or _tracked():
         found += check_file(name, (ROOT / name).read_text(encoding="utf-8"), words)
     if not files:
-        found += check_subjects(_git("log", f"--since={SUBJECTS_SINCE}", "--format=%h %s"))
+        found += check_subjects(
+            _git("log", "--no-merges", f"--since={SUBJECTS_SINCE}", "--format=%h %s")
+        )
     console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     for finding in found:
         console.print(f"{finding.place}: {finding.fault}")

@@ -369,7 +369,7 @@ def list_(
             found = selection.of(held_list.find(spinner.update))
         if found:
             console.print(table(found))
-        console.print(f"{len(found)} held." if found else "Nothing is on hold.")
+        console.print(f"{len(found)} on hold." if found else "Nothing is on hold.")
 
 
 @app.command()

@@ -82,7 +82,7 @@ def table(lines: list[Line], now: datetime) -> Table:
     """Return the functions as a table for people."""
     shown = Table()
     add_names(shown, "Function", [line.consumer.name for line in lines])
-    for title in ("Reads", "Last result", "Unread", "Oldest", "Held", "Oldest held"):
+    for title in ("Reads", "Last result", "Unread", "Oldest", "On hold", "Oldest on hold"):
         shown.add_column(title)
     for line in lines:
         consumer, backlog = line.consumer, line.backlog

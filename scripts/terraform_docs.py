@@ -37,7 +37,7 @@ def paragraphs(description: str) -> str:
             names = ", ".join(f"`{name}`" for name in named[1].split(", "))
             shown.append(f"* {names}: {named[2]}")
         elif line.startswith(" ") and shown:
-            shown.append(f"  {line.strip()}")
+            shown.append(line)
         else:
             shown.append(line)
     listed = "\n".join(shown)

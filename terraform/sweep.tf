@@ -7,7 +7,7 @@ locals {
     } if function.topic == "runs"
   ])...)
 
-  # Those that tell of the ends of runs, and of changes of entities: slipway.health.automations names the latter.
+  # The automations for ends of runs and for changes of entities; slipway.health.automations names the latter.
   own_automations = [
     for name in concat(
       [for action, _ in local.actions : "${action}_ended"],

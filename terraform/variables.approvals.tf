@@ -1,34 +1,41 @@
 variable "approvals" {
   description = <<-EOT
     Who approves what, and how approvers are notified. `docs/approvals.md` describes how requests are decided.
-    approvers: who must approve without another rule. emails: people, each of whom gets a personal
-      link; teams: Port teams whose members may decide; count: how many must approve; expires_after_seconds: 5 to
-      2592000 (30 days); remind_before_seconds: how long before the end they are reminded, 0: never.
-      Without approvers, changes that need an approval are refused at their start.
-    domain_aliases: e-mail domain to the domain that it is an alias of; people cannot approve their own request
-      with an alias.
+    approvers: who must approve a change that no other rule matches. Without approvers, Slipway refuses changes that need an
+      approval at their start.
+      - emails: people, each of whom gets a personal link.
+      - teams: Port teams whose members may decide.
+      - count: how many people must approve.
+      - expires_after_seconds: 5 to 2592000 (30 days).
+      - remind_before_seconds: how long before the end approvers are reminded. 0: never.
+    domain_aliases: e-mail domain to the domain that it is an alias of. People cannot approve their own request with an
+      alias.
     limits: action of the catalog to its limits (`.limits`) and their values, which replace those of its action.yaml.
-    rules: the first one that matches an action of the catalog and an environment (`*`: all) decides. approval: as
-      `approvers`, whose emails and teams are the default; null: an approval is not needed. auto_merge: whether Slipway
-      merges the pull request. A change without a matching rule needs the approval of `approvers`. Null: the default rules, in which
-      a create needs none, and an update or delete needs one outside of `environments_without_approval`.
-    environments_without_approval: for the default rules, environments of the catalog.
-    without_person: what a change needs that machine credentials requested (as themselves or in a
-      person's name) or a workflow, if it needs an approval: `two_approvers`, or `refuse`.
-    approver_principals: IAM role to the e-mail address of the only person who may assume it, for decisions by the
-      REST API: a role of this account by its name, a role of another account as arn:aws:iam::<account>:role/<name>.
-      Roles of IAM Identity Center need no entry: their sessions carry the person's name.
+    rules: the first rule that matches an action of the catalog and an environment (`*`: all) decides. A change without a
+      matching rule needs the approval of `approvers`. Null: the default rules. In these a create needs no approval, and an
+      update or delete needs one outside of `environments_without_approval`.
+      - approval: as `approvers`, whose emails and teams are the default. Null: an approval is not needed.
+      - auto_merge: whether Slipway merges the pull request.
+    environments_without_approval: environments of the catalog, for the default rules.
+    without_person: `two_approvers` or `refuse`, for changes that need an approval and that machine credentials (as
+      themselves or in a person's name) or a workflow requested.
+    approver_principals: IAM role to the e-mail address of the only person who may assume it, for decisions by the REST API.
+      Write a role of this account as its name, and a role of another account as arn:aws:iam::<account>:role/<name>. Roles of
+      IAM Identity Center need no entry, because their sessions carry the person's name.
     approver_accounts: other accounts whose roles of IAM Identity Center count as people.
-    audit: how long S3 protects the records of decisions from deletion. mode: in `GOVERNANCE` only a role with
-      s3:BypassGovernanceRetention can delete one; in `COMPLIANCE` not even the account's root user can, so personal
-      data in the records cannot be erased on request, and the bucket cannot be destroyed until the last record expires.
-    api: requests per second, burst, and manage_account: whether this stack sets the role with which API Gateway writes
-      access logs. There is one such role per account and region, and it stays when the stack is destroyed. False: the
-    account already has one, which scripts/doctor checks.
-      resource_policy: who may reach the API at all, as a JSON policy whose resources are `execute-api:/…`, for example
-      from an office's addresses. A statement that allows `*` needs aws:PrincipalAccount or aws:PrincipalOrgID, unless its
-      resources are the links (execute-api:/live/GET/links/*, execute-api:/live/POST/links/*), which are opened
-      without AWS credentials. Null: IAM principals of this account, and owners of valid links.
+    audit: how S3 protects the records of decisions from deletion.
+      - mode: in `GOVERNANCE` only a role with s3:BypassGovernanceRetention can delete a record. In `COMPLIANCE` not even the
+        account's root user can. Then personal data in the records cannot be erased on request, and the bucket cannot be
+        destroyed until the last record expires.
+      - retention_days: 1 to 36500.
+    api: settings of the approvals API.
+      - throttle_rate, throttle_burst: requests per second, and burst.
+      - manage_account: whether this stack sets the role with which API Gateway writes access logs. An account has one such
+        role per region, and it stays when the stack is destroyed. False: the account already has one; scripts/doctor checks it.
+      - resource_policy: who may reach the API, for example an office's addresses. It is a JSON policy whose resources are
+        `execute-api:/…`. A statement that allows `*` needs aws:PrincipalAccount or aws:PrincipalOrgID. The links
+        (execute-api:/live/GET/links/*, execute-api:/live/POST/links/*) are exempt, because people open them without AWS
+        credentials. Null: IAM principals of this account, and owners of valid links.
   EOT
   type = object({
     approvers = optional(object({
@@ -214,8 +221,8 @@ variable "approvals" {
   }
 
   validation {
-    # Another account's principal gets in if its own policies and this one allow it, so an Allow for
-    # all principals lets every AWS account sign requests.
+    # A principal of another account has access if its own policies and this one allow it. So an Allow
+    # for all principals lets every AWS account sign requests.
     # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-authorization-flow.html
     condition = alltrue([
       for statement in flatten([try(jsondecode(var.approvals.api.resource_policy).Statement, [])]) :

@@ -1,8 +1,9 @@
 variable "encryption_key" {
   description = <<-EOT
     Your own KMS key for secrets, stored records, notifications and logs. Null: the module creates one.
-    arn: of a symmetric key in the same region. Its policy must delegate to the account's IAM, let CloudWatch Logs use it for log
-      groups with `name_prefix` in their names, and CloudWatch for alarms that begin with it: docs/install.md has the policy.
+    arn: of a symmetric key in the same region. Its policy must delegate to the account's IAM. CloudWatch Logs must be able to
+      use it for log groups with `name_prefix` in their names, and CloudWatch for alarms that begin with it. docs/install.md
+      has the policy.
   EOT
   type        = object({ arn = string })
   default     = null

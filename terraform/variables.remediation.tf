@@ -13,19 +13,25 @@ variable "remediation" {
   description = <<-EOT
     What Slipway does for a service whose health status in Port is Progressing or Degraded (`docs/health.md`).
     mode: `repair`; `verify`: services are checked and escalated, never repaired; `off`: nothing.
-    strategies: tried in this order. kind: `restart`, `roll_back` or `scale_up`, each at most once. attempts: 1 to 5.
-      wait_seconds: from the repair to the first probe, 5 to 3600; auto_merge (roll_back): whether Slipway merges the
-      pull request; step and max_replicas (scale_up): increment and maximum, also limited by the catalog's action
-    as for people.
-    environments: of the catalog, where services are repaired, by their reviewed metadata; in all others they are only
-    checked and escalated. Only services with an address that the catalog allows (`health.allowed`) are repaired.
+    strategies: tried in this order.
+      - kind: `restart`, `roll_back` or `scale_up`, each at most once.
+      - attempts: 1 to 5.
+      - wait_seconds: from the repair to the first probe, 5 to 3600.
+      - auto_merge (roll_back): whether Slipway merges the pull request.
+      - step, max_replicas (scale_up): increment and maximum. The limits of the catalog's action apply, too.
+    environments: environments of the catalog where services are repaired, by their reviewed metadata. In all others they are
+      only checked and escalated. Only services with an address that the catalog allows
+      (`health.allowed`) are repaired.
     approval_environments: those of them where repairs need an approval first, by the rules of `approvals`.
-    auto_merge_environments: where Slipway merges pull requests of repairs itself; elsewhere they wait for a person.
+    auto_merge_environments: where Slipway merges pull requests of repairs itself. In others they wait for a person.
     max_per_hour: how often a service is repaired, or corrected to Healthy, per hour; then it cools down. 1 to 20.
     max_repairs: how many repairs begin within ten minutes over all services; beyond that, one alert is sent. 1 to 100.
     quiet_seconds: pause between notifications about the same service. 5 to 604800.
-    verify: how a service that was reported as Degraded is probed: maximum of probes, seconds between them, and how
-    many in a row mean healthy or unhealthy. settle: the same after a deployment or a repair.
+    verify: how to probe a service that was reported as Degraded.
+      - probes: the maximum.
+      - interval_seconds: between two probes.
+      - healthy_after, unhealthy_after: how many equal results in a row decide.
+    settle: the same after a deployment or a repair.
     alert_emails: people who are notified of services that Slipway escalates.
   EOT
   type = object({
@@ -128,7 +134,7 @@ variable "remediation" {
       (4 * max(var.remediation.verify.probes, var.remediation.settle.probes) + sum(concat([0], var.remediation.strategies[*].attempts)) * var.remediation.settle.probes) * local.remediation_events_of.probe +
       sum(concat([0], var.remediation.strategies[*].attempts)) * local.remediation_events_of.attempt + local.remediation_events_of.rest <= 21500
     )
-    error_message = "remediation: with ${sum(concat([0], var.remediation.strategies[*].attempts))} attempts, verify.probes ${var.remediation.verify.probes} and settle.probes ${var.remediation.settle.probes}, an execution may reach ${(4 * max(var.remediation.verify.probes, var.remediation.settle.probes) + sum(concat([0], var.remediation.strategies[*].attempts)) * var.remediation.settle.probes) * local.remediation_events_of.probe + sum(concat([0], var.remediation.strategies[*].attempts)) * local.remediation_events_of.attempt + local.remediation_events_of.rest} events. Step Functions ends one at 25000, of which 3500 are left for retries: lower the attempts or the probes."
+    error_message = "remediation: the history of an execution may become too long: with ${sum(concat([0], var.remediation.strategies[*].attempts))} attempts, verify.probes ${var.remediation.verify.probes} and settle.probes ${var.remediation.settle.probes}, it may reach ${(4 * max(var.remediation.verify.probes, var.remediation.settle.probes) + sum(concat([0], var.remediation.strategies[*].attempts)) * var.remediation.settle.probes) * local.remediation_events_of.probe + sum(concat([0], var.remediation.strategies[*].attempts)) * local.remediation_events_of.attempt + local.remediation_events_of.rest} events. Step Functions ends an execution at 25000, and 3500 are reserved for retries. Lower the attempts or the probes."
   }
 
   validation {
@@ -161,8 +167,11 @@ variable "subscriptions" {
     Further subscriptions to changes of entities: state machines of this account and region, besides Slipway's own check of
     services. Each execution's input is {schema_version, subscription, blueprint, entity, updated_at}.
     name: names the entry in logs and metrics. state_machine: its name.
-    filter: blueprint: of the entity; properties: text property to the values, one of which it has after the change; changed:
-      properties, one of which must have changed (none: any change); own_writes: whether Slipway's own health writes count.
+    filter: which changes start an execution.
+      - blueprint: of the entity.
+      - properties: text property to values. After the change, the property must have one of them.
+      - changed: properties, one of which must have changed. None: any change.
+      - own_writes: whether Slipway's own health writes count.
   EOT
   type = list(object({
     name          = string
@@ -202,13 +211,13 @@ variable "health_probe" {
   description = <<-EOT
     Limits for the health URLs in the catalogue, which are untrusted input.
     allowed_cidrs: networks whose addresses may be probed; none: public addresses only. Link-local addresses and the
-    cloud's metadata service are never probed, regardless of this setting.
+      cloud's metadata service are never probed, regardless of this setting.
     allowed_ports: TCP ports.
     deadline_seconds: for a whole probe, from the name lookup to the last byte; up to 10.
     canary_url: an address that answers whenever the prober's network works, with the same rules as health URLs. If neither
-    it nor a service answers, the service is Unknown and not repaired. Null: such a failure counts as the service's.
+      it nor a service answers, the service is Unknown and not repaired. Null: such a failure counts as the service's.
     vpc: subnets and security groups of the only function that probes, for services without public addresses. It does
-    not call AWS, Port or GitHub. Null: that function has no VPC, like all others.
+      not call AWS, Port or GitHub. Null: that function is not in a VPC.
   EOT
   type = object({
     allowed_cidrs    = optional(list(string), [])

@@ -49,7 +49,7 @@ module "slipway" {
     # audit = { retention_days = 1 }
   }
 
-  # What the catalogue shows of a service once it is merged, where the shipped catalog is used:
+  # Settings of the shipped catalog: what the catalogue shows of a service after its merge.
   # catalog_settings = {
   #   namespace   = "{service}"
   #   grafana_url = "https://grafana.acme.example/d/service?var-service={service}"

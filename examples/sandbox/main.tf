@@ -71,7 +71,7 @@ module "slipway" {
   # Faster than elsewhere, so that people can watch. The cluster's health URLs are on this machine.
   health_probe = {
     allowed_cidrs = ["127.0.0.0/8"]
-    # A catalog of one's own names addresses of the usual port.
+    # Your own catalog has addresses with the default port.
     allowed_ports = concat([tonumber(regex(":(\\d+)$", var.sandbox.cluster_url)[0])], var.catalog == null ? [] : [443])
     canary_url    = "${var.sandbox.cluster_url}/services"
   }

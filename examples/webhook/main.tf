@@ -1,5 +1,6 @@
 # The smallest installation without Kafka: Port sends runs and changes by webhook. Copy this folder and fill it in. Only `port`,
-# `github` and `run_source` are required; without `approvals` whatever needs an approval is refused. ../../terraform/README.md describes all inputs.
+# `github` and `run_source` are required. Without `approvals`, Slipway refuses each change that needs an approval.
+# ../../terraform/README.md describes all inputs.
 terraform {
   required_version = ">= 1.11, < 2.0"
 
@@ -50,7 +51,7 @@ module "slipway" {
     # audit = { retention_days = 1 }
   }
 
-  # What the catalogue shows of a service once it is merged, where the shipped catalog is used:
+  # Settings of the shipped catalog: what the catalogue shows of a service after its merge.
   # catalog_settings = {
   #   namespace   = "{service}"
   #   grafana_url = "https://grafana.acme.example/d/service?var-service={service}"

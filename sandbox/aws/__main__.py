@@ -12,9 +12,9 @@ from pathlib import Path
 from sandbox.aws.settings import LAMBDA_PYTHON, Settings, configure
 from sandbox.guard import take_token
 
-# LocalStack, moto and boto3 take settings from the environment: what the person's shell has for
-# real AWS work (profiles, proxies, endpoints, DEBUG) must not reach them.
-# What `sandbox.aws.event_source` takes from the sandbox is kept.
+# LocalStack, moto and boto3 read settings from the environment. The user's settings for real AWS
+# work (profiles, proxies, endpoints, DEBUG) must not reach them. The last row is for
+# `sandbox.aws.event_source`.
 _KEPT_VARIABLES = (
     *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "PYTHONUNBUFFERED"),
     *("SANDBOX_KAFKA_USERNAME", "SANDBOX_KAFKA_PASSWORD", "SANDBOX_KAFKA_BOOTSTRAP"),
@@ -98,10 +98,10 @@ def _is_free(port: int) -> bool:
 
 
 def _prepare(settings: Settings) -> None:
-    """Make the folders, and forget what an earlier run left in those that are caches.
+    """Create the folders, and empty those that are caches.
 
-    plux caches the entry points that it found, by modification times with a resolution of two
-    minutes: two installs in a row would leave it with the older list.
+    plux caches entry points by modification times with a resolution of two minutes. After two
+    installs in a row, its cache would have the older list.
     """
     for folder in ("cache", "tmp", "lambda"):
         shutil.rmtree(settings.state_dir / folder, ignore_errors=True)

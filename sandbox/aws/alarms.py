@@ -1,7 +1,7 @@
-"""CloudWatch's alarms: their tags, and what they need to reach a topic.
+"""Add CloudWatch's tags of alarms, and its checks before an alarm reaches a topic.
 
-LocalStack is told the tags of an alarm and leaves them out of its answers. Terraform compares what
-it sent with what it reads: without them, every plan would show changes.
+LocalStack accepts the tags of an alarm, but its responses omit them. Terraform compares what it
+sent with what it reads, so every plan would show changes.
 
 LocalStack publishes to any topic. CloudWatch needs the permission of the topic's policy and, if the
 topic is encrypted, of the key's: https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html

@@ -1,9 +1,9 @@
 """Records every AWS call that is made with a role's credentials, as JSON lines.
 
-LocalStack enforces no IAM. With this record a test can hold what the functions did against what
-their policies allow (`tests.tools.iam`). A call is attributed by its access key: every execution
-environment has credentials of its own, made by assuming the function's role. Calls that AWS makes
-on a function's behalf with that role (logs, event sources, traces) are told by the role.
+LocalStack does not enforce IAM. With this record, a test can compare the functions' calls with
+their policies (`tests.tools.iam`). A call is attributed by its access key: every execution
+environment has its own credentials, from assuming the function's role. Calls that AWS makes on a
+function's behalf (logs, event sources, traces) are attributed by the role.
 """
 
 import json
@@ -45,10 +45,13 @@ class CallRecorder:
     """A response handler of LocalStack's chain that appends each call of a role to a file.
 
     A line is `{"time", "function", "role", "account", "region", "service", "operation",
-    "parameters", "resource", "kms_key", "answer", "status", "error"}`: `function` is null for a
-    call that AWS made with the role, `resource` the ARN where the request holds only a name (told
-    by the answer) or a task token (that of its state machine), `kms_key` the ARN of the customer's
-    key that the call went through, `answer` null for an error, `error` AWS's code of it.
+    "parameters", "resource", "kms_key", "answer", "status", "error"}`:
+
+    - `function`: null for a call that AWS made with the role.
+    - `resource`: the ARN, if the request has only a name (from the answer) or a task token (the
+      ARN of its state machine).
+    - `kms_key`: the ARN of the customer's key that the call used.
+    - `answer`: null for an error; `error` is AWS's error code.
     """
 
     def __init__(self, file: Path) -> None:

@@ -1,6 +1,6 @@
-"""E-mails that SNS topics send: kept in memory, for a person or a test to read.
+"""Keep the e-mails that SNS topics send, in memory.
 
-`GET /_sandbox/emails` answers them as a JSON list, oldest first, each as
+`GET /_sandbox/emails` returns them as a JSON list, oldest first, each as
 `{"to", "topic", "subject", "message", "at"}`.
 """
 
@@ -20,8 +20,8 @@ class Email:
         to: The address.
         topic: The ARN of the topic that sent it.
         subject: As SNS would write it.
-        message: The text, without the words that SNS adds below every message.
-        at: When, ISO 8601 in UTC.
+        message: The text, without the footer that SNS adds.
+        at: The time, ISO 8601 in UTC.
     """
 
     to: str
@@ -35,7 +35,7 @@ _emails: list[Email] = []
 
 
 def keep(email: Email) -> None:
-    """Have it answered from now on."""
+    """Add an e-mail to the list."""
     _emails.append(email)
 
 

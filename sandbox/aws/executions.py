@@ -1,7 +1,7 @@
-"""Executions of Step Functions end at once, wherever they are, and tell EventBridge so.
+"""End stopped executions of Step Functions at once, and notify EventBridge.
 
-LocalStack marks a stopped execution and goes on waiting for what its state waits for: a task
-token, a function, the pause before a retry. Until then it is RUNNING, without an event.
+LocalStack marks a stopped execution, but continues to wait in its state: for a task token, a
+function, or the pause before a retry. Until then it is RUNNING, without an event.
 """
 
 import json
@@ -133,7 +133,7 @@ def _end(original: Callable[..., None], environment: Environment, **how: object)
 def _fail(
     original: Callable[..., None], environment: Environment, error: ExecutionFailedEventDetails
 ) -> None:
-    """An execution ends once: a state that is cut off by that may stumble over it."""
+    """Ignore errors of a state that the end of its execution interrupted."""
     if not isinstance(environment.program_state(), ProgramStopped | ProgramTimedOut):
         original(environment, error=error)
 
@@ -190,7 +190,7 @@ def _describe(
 
 
 def _publish(_original: Callable[..., None], execution: Execution) -> None:
-    """Tell EventBridge of a change of status, in AWS's words.
+    """Send a change of status to EventBridge, in AWS's format.
 
     https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
     """

@@ -1,9 +1,11 @@
-"""S3's answer for an object that is not there, which LocalStack gives to every caller.
+"""Answer requests for missing objects as S3 does.
 
-S3 answers 404 only to those who may list the bucket, and 403 to all others:
-https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
-The requested key counts as `s3:prefix`, as in a listing: https://github.com/ceph/ceph/pull/68577
-Bucket policies are not looked at: those of the stack allow nothing.
+S3 answers 404 only to callers that may list the bucket, and 403 to all others. LocalStack answers
+404 to every caller. See https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html.
+
+The requested key counts as `s3:prefix`, as in a listing: https://github.com/ceph/ceph/pull/68577.
+
+Bucket policies are ignored, because those of the stack allow nothing.
 """
 
 from collections.abc import Callable

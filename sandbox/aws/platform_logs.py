@@ -20,7 +20,7 @@ class Outcome:
         duration_ms: From the event's hand-over to the answer.
         init_ms: How long the cold start took; None for a warm one.
         memory_mb: The function's memory size.
-        used_mb: The process's peak, where the host tells it.
+        used_mb: The process's peak, if the host provides it.
         status: `success`, `error` or `timeout`.
         error_type: Such as `Runtime.ExitError`, for errors that Lambda found.
     """

@@ -18,8 +18,8 @@ BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 class FunctionProcess:
     """AWS's Python runtime for one function, as an operating-system process.
 
-    Output goes to a file, not to a pipe: what the function wrote before it answered is then in the
-    file when the answer arrives, and a full pipe can never stop it.
+    Output goes to a file, not to a pipe. So the file is complete when the answer arrives, and a
+    full pipe cannot block the function.
 
     Attributes:
         started: When, by the monotonic clock.

@@ -331,8 +331,8 @@ def _alarm_window(request: Request) -> str | None:
         if window > longest:
             return (
                 "Metrics cannot be checked across more than a week (EvaluationPeriods * Period "
-                f"must be <= {ALARM_SECONDS}), or a day (<= {ALARM_SECONDS_OF_SHORT_PERIODS}) "
-                "with a Period of less than an hour."
+                f"must be <= {ALARM_SECONDS}). With a Period of less than an hour, the limit is "
+                f"a day (<= {ALARM_SECONDS_OF_SHORT_PERIODS})."
             )
     return None
 

@@ -1,8 +1,8 @@
 """The Lambda runtime of the sandbox: LocalStack's execution environments, as processes.
 
-LocalStack decides when an environment is made, used again and ended; what happens inside, which
-LocalStack leaves to a container with Lambda's emulator, is done here: initialisation, the Runtime
-API, time-outs, crashes and the platform's log lines.
+LocalStack decides when an environment is created, reused and ended. This module replaces its
+container with Lambda's emulator: initialisation, the Runtime API, time-outs, crashes and the
+platform's log lines.
 """
 
 import json

@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, expect
 
 from sandbox.browser.portal import ROOT, Portal
 
-# What this machine does meanwhile is not the pages' fault: the limit is for pages that hang.
+# The limit is only for pages that hang: other work on this machine can slow every page down.
 LIMIT_MS = 120_000
 expect.set_options(timeout=LIMIT_MS)
 
@@ -47,7 +47,7 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
 
 
 class Visit(Protocol):
-    """Opens a window of its own for somebody, or for nobody who is signed in."""
+    """Opens a new window for a person, or without a signed-in user (None)."""
 
     def __call__(self, person: str | None, path: str = "/") -> Portal: ...
 

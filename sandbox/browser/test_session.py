@@ -39,7 +39,7 @@ def test_other_tabs_follow_a_change_of_user(visit: Visit) -> None:
     other = portal.tab("/settings/AuditLog")
     expect(other.page.get_by_text("Only administrators see everything.")).to_be_visible()
     portal.page.get_by_role("button", name="Account menu").click()
-    portal.page.get_by_role("menuitem", name="Be somebody else").click()
+    portal.page.get_by_role("menuitem", name="Switch user").click()
 
     portal.page.get_by_role("button", name="Ada Admin").click()
 
@@ -69,7 +69,7 @@ def test_expired_session_keeps_the_form_inputs(visit: Visit, server: PortServer)
     form.get_by_label("Step").fill("3")
 
     ended = portal.dialog("Your session has ended")
-    expect(ended).to_contain_text("choose who you are, and go on")
+    expect(ended).to_contain_text("sign in again to continue")
     ended.get_by_role("button", name="Dana Developer").click()
     expect(ended).to_have_count(0)
     expect(form.get_by_label("Step")).to_have_value("3")

@@ -128,10 +128,10 @@ class Cluster:
         symptom: Symptom = "error",
         for_seconds: float | None = None,
     ) -> dict[str, Any]:
-        """Make a service ill; only the named cure helps, or `heal`, or the time that is given.
+        """Make a service unhealthy, until the named cure, `heal` or the given time.
 
-        Nothing is reported when it passes: the catalogue then says
-        Degraded of a service that answers.
+        The cluster does not report the end. The catalogue then shows Degraded for a service that
+        answers.
 
         Raises:
             UnknownService: it does not run here.

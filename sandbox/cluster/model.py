@@ -38,8 +38,8 @@ class Fault:
 
     Attributes:
         cure: the one thing that cures it.
-        since: the version that fell ill.
-        symptom: what people see of it.
+        since: the version that became unhealthy.
+        symptom: what people see.
         until: when it passes by itself (monotonic seconds); None: it does not.
     """
 

@@ -1,4 +1,4 @@
-"""Starts the server: `python -m sandbox.github --port 3200 --state-dir DIR`."""
+"""Start the server: `python -m sandbox.github --port 3200 --state-dir DIR`."""
 
 import logging
 import subprocess
@@ -16,7 +16,7 @@ from sandbox.github.server import Server
 from sandbox.guard import Guard, Guarded, take_token
 
 HOST = "127.0.0.1"
-# `git merge-tree --write-tree` came with it.
+# The first version with `git merge-tree --write-tree`.
 MINIMAL_GIT = (2, 38)
 
 
@@ -28,7 +28,7 @@ def main(
     ] = "",
     seed_repo: Annotated[
         list[str] | None,
-        typer.Option(help="owner/name=FOLDER: a repository to begin with, from a folder's files."),
+        typer.Option(help="owner/name=FOLDER: create this repository from a folder's files."),
     ] = None,
 ) -> None:
     """Serve GitHub's REST API, git over HTTP and Actions on 127.0.0.1."""
@@ -67,7 +67,7 @@ def _check_git() -> None:
     version = tuple(int(part) for part in out.split()[2].split(".")[:2])
     if version < MINIMAL_GIT:
         wanted = ".".join(str(part) for part in MINIMAL_GIT)
-        raise typer.BadParameter(f"git {wanted} or newer is needed, this is: {out.strip()}")
+        raise typer.BadParameter(f"the sandbox needs git {wanted} or newer, not {out.strip()}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Wrap the server: faults, sign-in, rate limits, headers, request log.
 
-It is plain ASGI around the application, because only there can a connection be cut and can every
-answer, also that of an unknown route, carry GitHub's headers.
+It is plain ASGI around the application. Only there can it close a connection early, and add
+GitHub's headers to every response, including those of unknown routes.
 """
 
 import secrets

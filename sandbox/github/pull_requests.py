@@ -316,7 +316,7 @@ def _open_pulls(here: RepoSession) -> list[Pull]:
 
 
 def ref_changed(here: RepoSession, ref: str, old: str | None, new: str | None) -> None:
-    """Follow a change of a branch or tag: tell of the push, update the pull requests.
+    """Follow a change of a branch or tag: send the push event, update pull requests.
 
     Args:
         here: the repository.

@@ -22,7 +22,7 @@ from sandbox.github.store import Account, App, Issue, Pull, Repo, Store, Team, n
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened in a repository, as workflows are told of it.
+    """An event in a repository that starts workflows.
 
     Attributes:
         repo_id: where.

@@ -8,8 +8,8 @@ Where Port's documentation is silent, this server chooses, so that a client that
 with Port too:
 
 - A PATCH of a finished run is refused with 422 `run_exhausted`; `--run-exhausted lax` takes it.
-- One decline ends a run also under ALL; the organisation's own credentials decide alone; nobody
-  listed as approver means the administrators.
+- One decline ends a run, even with the strategy ALL. The organisation's own credentials decide
+  alone. Without listed approvers, the administrators are the approvers.
 - The `state` of an approver is PENDING, APPROVED or DECLINED; the audit log's key is `audits`.
 - Records have no key, topics one partition, messages are compact JSON as JavaScript writes it.
 - An action of type KAFKA without a payload sends the older, fixed message.

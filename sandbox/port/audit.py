@@ -30,10 +30,10 @@ class AuditFilter(BaseModel):
 
 
 def listed(work: Work, wanted: AuditFilter) -> list[Json]:
-    """Events, newest first.
+    """Return events, newest first.
 
-    Administrators see them all, others what they did themselves, and what is on a page that
-    they may see: what a run did, and what became of an entity.
+    Administrators see all events. Other users see their own, and those of the runs and entities
+    that they may see.
     """
     statement = select(AuditEvent).order_by(AuditEvent.number.desc())
     columns = {

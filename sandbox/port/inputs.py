@@ -106,7 +106,7 @@ class UserInputs(Closed):
     @model_validator(mode="after")
     def _names_are_known(self) -> "UserInputs":
         if self.order is not None and self.steps is not None:
-            raise ValueError('only one of "order" and "steps" may be there')
+            raise ValueError('use either "order" or "steps", not both')
         known = self.properties.keys()
         lists = {
             "order": self.order or [],
@@ -139,13 +139,13 @@ def check_definition(user_inputs: Any) -> None:
 
 
 def fill_in(user_inputs: Json, typed: Json, context: Json) -> Json:
-    """Check what was typed, and add the defaults of what was not.
+    """Check the values of a form, and add defaults for missing ones.
 
-    An input that is not visible is taken if it is there, but never required.
+    An input that is not visible is accepted, but never required.
 
     Args:
         user_inputs: the action's `userInputs`.
-        typed: the values; null counts as not filled in.
+        typed: the values; null counts as missing.
         context: `entity` and `user` for jq queries.
 
     Raises:
@@ -178,7 +178,7 @@ def encrypted(user_inputs: Json) -> list[str]:
 
 
 def entity_inputs(user_inputs: Json) -> dict[str, str]:
-    """Input to blueprint, for inputs that choose an entity or several."""
+    """Return input → blueprint, for inputs that choose entities."""
     return {
         name: part["blueprint"]
         for name, definition in user_inputs["properties"].items()
@@ -192,7 +192,7 @@ def _static(definition: Json) -> Json:
 
 
 def _resolved(definition: Json, scope: Json) -> Json:
-    """Return the definition with its jq queries answered; one without an answer sets no limit."""
+    """Return the definition with its jq queries evaluated; null results set no limit."""
     dynamic = {key: _resolve(definition[key], scope) for key in _DYNAMIC if key in definition}
     static = {key: value for key, value in definition.items() if key not in dynamic}
     return {**static, **{key: value for key, value in dynamic.items() if value is not None}}

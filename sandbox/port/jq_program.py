@@ -15,11 +15,11 @@ def _compiled(program: str) -> Any:
     try:
         return jq.compile(program)
     except ValueError as error:
-        raise JqError(f"{program!r} is no jq program: {error}") from error
+        raise JqError(f"{program!r} is not a valid jq program: {error}") from error
 
 
 def compiles(program: str) -> bool:
-    """Return whether it is a jq program."""
+    """Return whether the text is a valid jq program."""
     try:
         _compiled(program)
     except JqError:

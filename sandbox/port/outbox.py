@@ -1,9 +1,7 @@
 """Store messages with the change that causes them, and send them later.
 
-So none gets lost.
-
-The order is kept, and a message can be sent twice (when the server stops between the broker's
-acknowledgement and the note of it): at least once, as Port's own.
+So no message is lost, and their order is kept. A message can be sent twice if the server stops
+after the broker's acknowledgement and before it is recorded. Port also delivers at least once.
 """
 
 import logging

@@ -48,9 +48,9 @@ def depends_on_entity(action: Action) -> bool:
 
 
 def approvers(work: Work, action: Action | None, context: Json) -> list[User]:
-    """Return the people who may approve a run: those of the policy, or those who are listed.
+    """Return the users who may approve a run, by its policy or its list.
 
-    If nobody is, the administrators are.
+    Without a policy and listed users, the administrators may.
     """
     everybody = people.users(work.db)
     rules = action.permissions["approve"] if action else {}

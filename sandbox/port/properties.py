@@ -84,7 +84,7 @@ def check_pattern(pattern: str | None) -> None:
         try:
             re.compile(pattern)
         except re.error as error:
-            raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
+            raise ValueError(f"{pattern!r} is not a valid regular expression: {error}") from error
 
 
 def value_schema(definition: Json) -> Json:

@@ -1,4 +1,4 @@
-"""The life of a run: from being requested to its end.
+"""Handle runs from the request to the end.
 
     execute ─┬────────────────────────▶ IN_PROGRESS ─▶ SUCCESS | FAILURE
              └▶ WAITING_FOR_APPROVAL ─┬▶ IN_PROGRESS
@@ -37,11 +37,11 @@ _PATCHED = {
 
 @dataclass(frozen=True)
 class Request:
-    """What a person or program wants executed.
+    """A request to execute an action.
 
     Attributes:
         action: the action's identifier.
-        properties: what was filled in.
+        properties: the form's values.
         entity: the entity of a DAY-2 or DELETE action.
         run_as: the address of the user in whose name machine credentials act.
     """
@@ -67,7 +67,10 @@ def get(work: Work, run_id: str) -> Run:
 
 
 def may_see(work: Work, run: Run) -> bool:
-    """Administrators see all runs, others their own and those that they may approve."""
+    """Return whether the caller may see a run.
+
+    Administrators see all runs. Others see their own, and those that they may approve.
+    """
     if work.caller.admin or run.created_by == work.caller.user_id:
         return True
     action = work.db.get(Action, run.action)
@@ -78,7 +81,7 @@ def may_see(work: Work, run: Run) -> bool:
 
 
 def execute(work: Work, request: Request) -> Json:
-    """Make a run of a self-service action, and publish it unless it needs an approval.
+    """Create a run of a self-service action, and publish it unless it needs an approval.
 
     Raises:
         PortApiError: 403 `missing_permissions`, 404 `not_found`, 422 with the codes of Port's
@@ -120,7 +123,7 @@ def execute(work: Work, request: Request) -> Json:
 
 
 def start(work: Work, run: Run) -> None:
-    """Do what the action's invocation method says, as it was rendered."""
+    """Carry out the run's rendered invocation."""
     fault = invocation.carry_out(work, run)
     if fault is not None:
         add_line(work, run, fault)
@@ -134,8 +137,8 @@ def update(work: Work, run_id: str, body: Json) -> Run:
     """Change a run; each key overwrites what was there. A status ends the run.
 
     Raises:
-        PortApiError: 404; 403; 422 `run_exhausted` if the run is over and the server is strict,
-            422 `invalid_request` for a success of what waits for its approval.
+        PortApiError: 404; 403; 422. `run_exhausted`: the run has ended, and the server is strict.
+            `invalid_request`: SUCCESS for a run that waits for an approval.
     """
     run = get(work, run_id)
     _require_writer(work, run)
@@ -201,7 +204,7 @@ def end(work: Work, run: Run, status: str) -> None:
 
 
 def note(work: Work, run: Run, before: Json | None, *, silent: bool = False) -> None:
-    """Have the change of a run published."""
+    """Publish a change of the run."""
     work.db.flush()
     work.note(
         Change(
@@ -219,7 +222,7 @@ def note(work: Work, run: Run, before: Json | None, *, silent: bool = False) -> 
 
 
 def approval_context(work: Work, run: Run) -> Json:
-    """Return what the policy of an approval sees."""
+    """Return the context of an approval policy."""
     by = run.trigger["by"]
     action = work.db.get(Action, run.action)
     entity = work.db.get(Entity, (run.blueprint, run.entity)) if run.entity else None
@@ -269,7 +272,7 @@ def _entity(work: Work, action: Action, identifier: str | None) -> Json | None:
 
 
 def _fill_in(work: Work, action: Action, typed: Json, entity: Json | None) -> Json:
-    """Return the checked inputs, secret ones encrypted: their plain text is stored nowhere."""
+    """Return the checked inputs. Secret ones are encrypted, and never stored as plain text."""
     user = people.find(work.db, work.caller.email) if work.caller.email else None
     user_inputs = actions.user_inputs(action)
     context = {"entity": entity, "user": user.form_context() if user else {}}
@@ -283,7 +286,7 @@ def _fill_in(work: Work, action: Action, typed: Json, entity: Json | None) -> Js
 def _trigger_data(
     work: Work, action: Action, form: Json, entity: Json | None, user: people.User | None
 ) -> Json:
-    """Return what the templates see; entity inputs are whole entities there."""
+    """Return the context of templates, in which entity inputs are whole entities."""
     expanded = dict(form)
     for name, blueprint in entity_inputs(actions.user_inputs(action)).items():
         if name in form:

@@ -1,4 +1,4 @@
-"""Port's search rules, decided on one entity at a time.
+"""Apply Port's search rules to one entity at a time.
 
 https://docs.port.io/search-and-query/structure-and-syntax
 """
@@ -24,7 +24,7 @@ _META = {
     "$blueprint": "blueprint",
     "$datasource": "$datasource",
 }
-# Days before now; `tomorrow` is the one that looks ahead.
+# Start and end in days from today's midnight. End None: the start counts from now, up to now.
 _PRESETS = {
     "today": (0, 1), "yesterday": (-1, 0), "tomorrow": (1, 2), "lastDay": (-1, None),
     "lastWeek": (-7, None), "last2Weeks": (-14, None), "lastMonth": (-30, None),
@@ -39,10 +39,10 @@ class Scope:
     Attributes:
         user: the caller's properties, for `{"context": "user"}`.
         user_teams: the caller's teams, for `{"context": "userTeams"}`.
-        related: gives the (blueprint, identifier) of all entities that are reached from one;
-            its arguments are blueprint, identifier, direction and whether over required
-            relations only.
-        definitions: gives a blueprint's property definitions, for `propertySchema`.
+        related: returns the (blueprint, identifier) of all entities that are reachable from one.
+            Its arguments are blueprint, identifier, direction, and whether to follow only
+            required relations.
+        definitions: returns a blueprint's property definitions, for `propertySchema`.
         now: the present.
     """
 
@@ -54,7 +54,7 @@ class Scope:
 
 
 def matches(group: Json, entity: Json, scope: Scope) -> bool:
-    """Return whether an entity fits a group of rules.
+    """Return whether an entity matches a group of rules.
 
     Args:
         group: `{"combinator": "and"|"or", "rules": [rule or group]}`.
@@ -62,7 +62,7 @@ def matches(group: Json, entity: Json, scope: Scope) -> bool:
         scope: what rules can refer to.
 
     Raises:
-        PortApiError: 422 `invalid_request` for a rule that is none.
+        PortApiError: 422 `invalid_request` for an invalid rule.
     """
     if not isinstance(group, dict) or group.get("combinator") not in ("and", "or"):
         raise invalid('A query needs "combinator": "and" or "or"')
@@ -102,7 +102,7 @@ def _property(name: Any, entity: Json, scope: Scope) -> Any:
 
 
 def _value(value: Any, scope: Scope) -> Any:
-    """Put the caller's own property or teams in the place of `{property, context}`."""
+    """Replace `{property, context}` with the caller's property or teams."""
     if not isinstance(value, dict) or "context" not in value:
         return value
     if value["context"] == "userTeams":
@@ -144,7 +144,7 @@ def _contains(value: Any, wanted: Any) -> bool:
 
 
 def _compare(value: Any, wanted: Any) -> int | None:
-    """-1, 0 or 1; None if the two cannot be compared."""
+    """Return -1, 0 or 1; None if the two cannot be compared."""
     if isinstance(value, str) and isinstance(wanted, str):
         try:
             left: Any = parse_timestamp(value)

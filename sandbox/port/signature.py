@@ -69,7 +69,7 @@ def sign(message: dict[str, Any], secret: str, epoch_seconds: int) -> dict[str, 
     """Return the message with Port's two signature headers inside its body.
 
     Args:
-        message: what is to be sent; its own `headers`, if it has any, are kept.
+        message: the message to send; its `headers` are kept.
         secret: the organisation's client secret.
         epoch_seconds: the time of signing.
     """

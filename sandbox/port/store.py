@@ -1,7 +1,7 @@
 """The tables, in one SQLite file, and the transaction in which every request works.
 
-All work is done under one lock: the requests of a sandbox take milliseconds, and so no two of them
-can see each other's half-done changes.
+One lock serialises all requests, so that none sees another's unfinished changes. A sandbox's
+requests take milliseconds.
 """
 
 import threading

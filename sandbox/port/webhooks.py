@@ -1,7 +1,7 @@
 """Requests of WEBHOOK invocations: signed, sent once, and never repeated.
 
-Port documents the headers and the signature, and no second attempt. What it makes of an answer is
-not documented, so here a run stays as it is, whatever the backend answers.
+Port documents the headers and the signature, but no second attempt. Its reaction to a response is
+not documented, so here the response does not change the run.
 https://docs.port.io/actions-and-automations/setup-backend/webhook/
 https://docs.port.io/actions-and-automations/setup-backend/webhook/signature-verification
 """

@@ -88,8 +88,9 @@ def check_pattern(pattern: str) -> None:
 def matches_pattern(url: object, pattern: str) -> bool:
     """Return whether a health URL matches a pattern.
 
-    Scheme and port are equal, each `*` of the pattern's host is exactly one label, and the path
-    begins with the segments of the pattern's path. A URL with user information never matches.
+    Scheme and port must be equal. Each `*` of the pattern's host matches exactly one label. The
+    path must begin with the segments of the pattern's path. A URL with user information never
+    matches.
     """
     parts = _PATTERN.fullmatch(pattern)
     try:

@@ -152,7 +152,7 @@ variables {
   subscriptions       = [{ name = "log", state_machine = "team-log", filter = { blueprint = "service" } }]
 }
 
-# No name holds "slipway" but by chance: whatever does not begin with the installation's own name is seen.
+# The name prefixes do not contain "slipway", so a name without the installation's prefix is noticed.
 run "hosted" {
   command = plan
 

@@ -89,12 +89,12 @@ run "the_upper_limits_can_be_planned" {
 
   assert {
     condition     = local.environment.GITHUB_OIDC_ISSUER == "https://token.actions.githubusercontent.com/acme"
-    error_message = "An enterprise's own issuer counts."
+    error_message = "The issuer is the enterprise's."
   }
 
   assert {
     condition     = alltrue([for name, vpc in local.vpc_of_functions : vpc == null || name == "probe_health"])
-    error_message = "No other function is."
+    error_message = "No other function is in the VPC."
   }
 }
 
@@ -139,7 +139,7 @@ run "the_lower_limits_can_be_planned" {
 
   assert {
     condition     = output.kafka.bootstrap_servers == tolist(["kafka-1.example.com:9096", "10.0.0.1:9096"])
-    error_message = "Brokers that are named stand in for Port's own."
+    error_message = "Named brokers replace Port's own."
   }
 
   assert {

@@ -18,7 +18,7 @@ variables {
   roles                    = { path = "/", suffix = "", permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary" }
 }
 
-run "the_machine_takes_bounded_steps_of_one_function_and_no_more" {
+run "the_machine_runs_bounded_steps_of_one_function" {
   command = plan
 
   module {
@@ -50,14 +50,14 @@ run "the_machine_takes_bounded_steps_of_one_function_and_no_more" {
       state.Parameters.Payload["run_id.$"] == "$.run_id" &&
       state.Parameters.Payload["execution.$"] == "$$.Execution.Name" if state.Type == "Task"
     ])
-    error_message = "Each step is told the run and the execution."
+    error_message = "Each step receives the run and the execution."
   }
 
   assert {
     condition = {
       for name, state in jsondecode(module.machine.definition).States : name => state.Parameters.Payload["token.$"] if can(state.Parameters.Payload["token.$"])
     } == { "Wait for decision" = "$$.Task.Token", Remind = "$$.Task.Token" }
-    error_message = "Both waits are told their token, and nobody else one."
+    error_message = "Only the two waits receive a task token."
   }
 
   assert {
@@ -72,17 +72,17 @@ run "the_machine_takes_bounded_steps_of_one_function_and_no_more" {
       for choice in jsondecode(module.machine.definition).States["Go on"].Choices :
       try(choice.StringEquals, choice.And[0].StringEquals) => choice.Next if can(choice.StringEquals) || can(choice.And)
     } == { Lock = "Lock", Request = "Request", Wait = "Wait for decision", Execute = "Execute", "Wait to merge" = "Wait to merge", Report = "Report", Done = "Done" }
-    error_message = "The function says what comes next."
+    error_message = "The function decides the next state."
   }
 
   assert {
     condition     = jsondecode(module.machine.definition).States["Go on"].Default == "Hold"
-    error_message = "What the machine does not know is held."
+    error_message = "An unknown next state puts the run on hold."
   }
 
   assert {
     condition     = jsondecode(module.machine.definition).TimeoutSeconds == 45 * 24 * 3600
-    error_message = "No execution is forgotten."
+    error_message = "The machine has a time-out."
   }
 
   assert {
@@ -90,7 +90,7 @@ run "the_machine_takes_bounded_steps_of_one_function_and_no_more" {
       for state in jsondecode(module.machine.definition).States :
       can(state.TimeoutSecondsPath) || try(state.TimeoutSeconds, 0) == 150 if state.Type == "Task"
     ])
-    error_message = "Each task has a time-out; steps are given the function's own time."
+    error_message = "Each task has a time-out, which is the function's for steps."
   }
 
   assert {
@@ -102,7 +102,7 @@ run "the_machine_takes_bounded_steps_of_one_function_and_no_more" {
         "States.TaskFailed",
       ] if state.Type == "Task"
     ])
-    error_message = "What may pass by itself is tried again, and so is, a few times, whatever else fails."
+    error_message = "Temporary errors are retried, and all other errors a few times."
   }
 
   assert {
@@ -110,19 +110,19 @@ run "the_machine_takes_bounded_steps_of_one_function_and_no_more" {
       for name, state in jsondecode(module.machine.definition).States :
       state.Catch[length(state.Catch) - 1].ErrorEquals == ["States.ALL"] && state.Catch[length(state.Catch) - 1].Next == (name == "Hold" ? "Held" : "Hold") if state.Type == "Task"
     ])
-    error_message = "What fails is held."
+    error_message = "A failed task puts the run on hold."
   }
 
   assert {
     condition = {
       for name, state in jsondecode(module.machine.definition).States : name => [state.Catch[0].Next, state.Catch[0].ResultPath] if try(state.Catch[0].ErrorEquals, []) == ["States.Timeout"]
     } == { "Wait for decision" = ["Reminder due?", "$.timeout"], Remind = ["Expire", "$.timeout"] }
-    error_message = "A wait that ends without a decision is followed by a reminder, then by the end."
+    error_message = "After a wait without a decision comes a reminder, then the expiry."
   }
 
   assert {
     condition     = jsondecode(module.machine.definition).States["Held"].Type == "Fail" && jsondecode(module.machine.definition).States["Held"].Error == "Slipway.Held"
-    error_message = "A held run is a failed execution."
+    error_message = "The execution of a run on hold fails."
   }
 
   assert {
@@ -131,7 +131,7 @@ run "the_machine_takes_bounded_steps_of_one_function_and_no_more" {
       aws_cloudformation_stack.api_log[0].capabilities == toset(["CAPABILITY_IAM"]) &&
       alltrue([for resource in jsondecode(aws_cloudformation_stack.api_log[0].template_body).Resources : resource.DeletionPolicy == "Retain"])
     )
-    error_message = "The account's log role is bounded, and stays when this stack is destroyed."
+    error_message = "The account's log role has the boundary, and stays when this stack is destroyed."
   }
 
   assert {
@@ -178,7 +178,7 @@ run "decisions_are_signed_and_links_are_not_logged" {
     condition = [
       for resource in [aws_api_gateway_resource.approvals, aws_api_gateway_resource.approval, aws_api_gateway_resource.decision, aws_api_gateway_resource.links, aws_api_gateway_resource.link] : resource.path_part
     ] == ["approvals", "{id}", "decision", "links", "{token}"]
-    error_message = "The paths are those that the function knows."
+    error_message = "The paths are those that the function handles."
   }
 
   assert {
@@ -187,7 +187,7 @@ run "decisions_are_signed_and_links_are_not_logged" {
       integration.type == "AWS_PROXY" && integration.integration_http_method == "POST" &&
       integration.uri == "arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-west-1:111122223333:function:slipway-approval:live/invocations"
     ])
-    error_message = "The alias answers all of them."
+    error_message = "The alias handles all methods."
   }
 
   assert {
@@ -200,22 +200,22 @@ run "decisions_are_signed_and_links_are_not_logged" {
       for value in values(jsondecode(aws_api_gateway_stage.this.access_log_settings[0].format)) :
       contains(["$context.path", "$context.customDomain.basePathMatched"], value) || startswith(value, "$context.integration.requestUri")
     ]) && !can(regex("\\$context\\.path\\b", aws_api_gateway_stage.this.access_log_settings[0].format))
-    error_message = "The access log has no path of a request."
+    error_message = "The access log does not contain the path of a request."
   }
 
   assert {
     condition     = jsondecode(aws_api_gateway_stage.this.access_log_settings[0].format).resourcePath == "$context.resourcePath"
-    error_message = "The access log has the path of the resource."
+    error_message = "The access log contains the path of the resource."
   }
 
   assert {
     condition     = one(aws_api_gateway_method_settings.this.settings).logging_level == "OFF" && !one(aws_api_gateway_method_settings.this.settings).data_trace_enabled
-    error_message = "There is no execution log."
+    error_message = "The execution log is off."
   }
 
   assert {
     condition     = !aws_api_gateway_stage.this.xray_tracing_enabled
-    error_message = "Segments of X-Ray hold the whole address."
+    error_message = "X-Ray is off, because its segments contain the whole address."
   }
 
   assert {
@@ -226,7 +226,7 @@ run "decisions_are_signed_and_links_are_not_logged" {
   }
 }
 
-run "links_can_begin_with_another_address" {
+run "the_base_address_of_links_can_be_set" {
   command = plan
 
   module {
@@ -243,7 +243,7 @@ run "links_can_begin_with_another_address" {
   }
 }
 
-run "the_account_can_be_somebody_elses_and_the_api_better_guarded" {
+run "the_account_role_can_exist_and_the_api_have_a_policy" {
   command = plan
 
   module {
@@ -268,12 +268,12 @@ run "the_account_can_be_somebody_elses_and_the_api_better_guarded" {
 
   assert {
     condition     = length(aws_api_gateway_rest_api_policy.this) == 1 && length(aws_wafv2_web_acl_association.this) == 1
-    error_message = "A policy and a web ACL stand in front of the API where they are asked for."
+    error_message = "The API has the configured policy and web ACL."
   }
 
   assert {
     condition     = [for field in aws_wafv2_web_acl_logging_configuration.this[0].redacted_fields : length(field.uri_path)] == [1, 0] && !aws_wafv2_web_acl.this[0].visibility_config[0].sampled_requests_enabled
-    error_message = "The web ACL keeps no address of a link."
+    error_message = "The web ACL's log does not contain the address of a link."
   }
 
   assert {
@@ -281,11 +281,11 @@ run "the_account_can_be_somebody_elses_and_the_api_better_guarded" {
     condition = flatten([for statement in jsondecode(aws_api_gateway_rest_api_policy.this[0].policy).Statement : statement.Resource]) == [
       for path in ["*", "live/GET/*", "live/POST/*"] : "${aws_api_gateway_rest_api.this.execution_arn}/${path}"
     ]
-    error_message = "The policy names this API, as API Gateway answers it."
+    error_message = "The policy names this API."
   }
 
   assert {
     condition     = length(aws_cloudformation_stack.api_log) == 0
-    error_message = "The account's role for logs is left alone."
+    error_message = "The account's role for logs is unchanged."
   }
 }

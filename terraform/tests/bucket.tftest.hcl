@@ -7,7 +7,7 @@ variables {
   name = "slipway-example"
 }
 
-run "a_bucket_is_private_and_reached_by_tls_only" {
+run "a_bucket_is_private_and_requires_tls" {
   command = plan
 
   module {
@@ -31,7 +31,7 @@ run "a_bucket_is_private_and_reached_by_tls_only" {
 
   assert {
     condition     = aws_s3_bucket.this.bucket == "slipway-example" && !aws_s3_bucket.this.force_destroy && length(aws_s3_bucket_versioning.this) == 0
-    error_message = "A full bucket is not deleted, and what names its content has no versions."
+    error_message = "A bucket with objects is not deleted, and one with content-addressed objects has no versions."
   }
 }
 
@@ -58,11 +58,11 @@ run "data_are_encrypted_and_versioned" {
 
   assert {
     condition     = length(aws_s3_bucket_object_lock_configuration.this) == 0
-    error_message = "Nothing is locked that was not asked for."
+    error_message = "Without `object_lock`, objects are not locked."
   }
 }
 
-run "locked_objects_are_kept_as_long_as_asked" {
+run "locked_objects_have_the_configured_retention" {
   command = plan
 
   module {
@@ -76,18 +76,18 @@ run "locked_objects_are_kept_as_long_as_asked" {
 
   assert {
     condition     = aws_s3_bucket.this.object_lock_enabled
-    error_message = "The bucket has Object Lock from its beginning."
+    error_message = "The bucket is created with Object Lock."
   }
 
   assert {
     condition = [
       for rule in aws_s3_bucket_object_lock_configuration.this[0].rule : [rule.default_retention[0].mode, tostring(rule.default_retention[0].days)]
     ] == [["COMPLIANCE", "400"]]
-    error_message = "Each object is kept from everybody for as long as was asked."
+    error_message = "Each object has the configured retention."
   }
 }
 
-run "the_sandbox_can_be_taken_away" {
+run "a_sandbox_can_be_deleted" {
   command = plan
 
   module {
@@ -100,6 +100,6 @@ run "the_sandbox_can_be_taken_away" {
 
   assert {
     condition     = aws_s3_bucket.this.force_destroy
-    error_message = "Nothing holds on to its data."
+    error_message = "The bucket can be deleted with its objects."
   }
 }

@@ -18,7 +18,7 @@ run "functions_and_policy_wait_for_the_check_of_the_catalog" {
 
   assert {
     condition     = jsondecode(aws_lambda_invocation.check_catalog.input) == { catalog_version = "version-of-the-catalog", policy = jsondecode(aws_s3_object.policy.content) }
-    error_message = "The check gets the catalog's version, and the policy that is to count."
+    error_message = "The check receives the catalog's version and the new policy."
   }
 
   assert {
@@ -35,7 +35,7 @@ run "functions_and_policy_wait_for_the_check_of_the_catalog" {
     condition = {
       for path, text in jsondecode(aws_s3_object.catalog.content).files : path => base64decode(text)
     } == { for path in fileset("../catalog", "**") : path => file("../catalog/${path}") }
-    error_message = "The object has every file of the catalog as it is."
+    error_message = "The object has every file of the catalog unchanged."
   }
 
   assert {
@@ -49,7 +49,7 @@ run "functions_and_policy_wait_for_the_check_of_the_catalog" {
   }
 }
 
-run "another_catalog_brings_its_own_functions" {
+run "another_catalog_has_its_own_functions" {
   command = plan
 
   variables {
@@ -62,17 +62,17 @@ run "another_catalog_brings_its_own_functions" {
 
   assert {
     condition     = toset(keys(local.actions)) == toset(["configure_service", "create_service", "delete_service", "redeploy_service"])
-    error_message = "A function for each action of the folder, and no other."
+    error_message = "Each action of the folder has a function, and no other action has one."
   }
 
   assert {
     condition     = output.functions["redeploy_service"].function_name == "slipway-redeploy_service" && local.functions["redeploy_service"].filters == [{ resourceType = ["run"], action = ["acme_redeploy_service"] }]
-    error_message = "Port's identifier has the prefix, the function's name does not."
+    error_message = "Port's identifier has the prefix, but the function's name does not."
   }
 
   assert {
     condition     = local.functions["approval"].filters == [{ resourceType = ["run"], action = ["acme_decide_approval", "acme_run_ended"] }]
-    error_message = "So have decisions, and notices of ended runs."
+    error_message = "The actions for decisions and ended runs have the prefix, too."
   }
 
   assert {
@@ -80,7 +80,7 @@ run "another_catalog_brings_its_own_functions" {
       toset(keys(jsondecode(aws_s3_object.policy.content).own_actions)) == toset(concat(["acme_decide_approval"], [for name in keys(local.actions) : "acme_${name}"])) &&
       toset(jsondecode(aws_s3_object.policy.content).own_automations) == toset(concat(["acme_service_health_changes"], [for name in keys(local.actions) : "acme_${name}_ended"]))
     )
-    error_message = "The sweep knows actions and automations by Port's identifiers."
+    error_message = "The sweep identifies actions and automations as Port does."
   }
 
   assert {
@@ -102,7 +102,7 @@ run "another_catalog_brings_its_own_functions" {
 
   assert {
     condition     = jsondecode(local.environment.HEALTH_BLUEPRINTS) == ["service"] && local.environment.IDENTIFIER_PREFIX == "acme_"
-    error_message = "Functions know whose health is written, and the prefix."
+    error_message = "The functions have the prefix and the blueprints with health."
   }
 
   assert {
@@ -120,11 +120,11 @@ run "a_catalog_without_health_starts_no_repair" {
 
   assert {
     condition     = length(local.health_blueprints) == 0 && local.change_filters[0].context.blueprint == tolist([""])
-    error_message = "A filter that names no blueprint would let all changes through."
+    error_message = "Without health, no change starts an execution: a filter without a blueprint would match all changes."
   }
 }
 
-run "names_of_functions_and_doubles_are_refused_as_actions" {
+run "reserved_and_duplicate_action_names_are_refused" {
   command = plan
 
   variables {

@@ -18,7 +18,7 @@ variables {
   roles                    = { path = "/", suffix = "", permissions_boundary_arn = null }
 }
 
-run "every_task_is_bounded_repeated_and_caught" {
+run "every_task_has_time_out_retry_and_catch" {
   command = plan
 
   module {
@@ -35,22 +35,22 @@ run "every_task_is_bounded_repeated_and_caught" {
 
   assert {
     condition     = jsondecode(module.machine.definition).States["Deliver"].TimeoutSeconds > 120
-    error_message = "The function is given its own time."
+    error_message = "The task's time-out is the function's."
   }
 
   assert {
     condition     = jsondecode(module.machine.definition).States["Deliver"].Parameters.Payload == { schema_version = 1, deliver = { "run_id.$" = "$.run_id" } }
-    error_message = "The payload is what the functions read."
+    error_message = "The payload has the form that the functions read."
   }
 
   assert {
     condition     = [for rule in jsondecode(module.machine.definition).States["Deliver"].Catch : rule.Next] == ["Hold record"]
-    error_message = "A run that cannot be delivered is held."
+    error_message = "A run that cannot be delivered is put on hold."
   }
 
   assert {
     condition     = !strcontains(module.machine.definition, "NoSuchKey")
-    error_message = "S3 answers 403 for a record that is not there: the role may not list, so no rule can tell the two apart."
+    error_message = "A missing record is an access error: S3 answers 403 to a role that may not list."
   }
 
   assert {
@@ -63,6 +63,6 @@ run "every_task_is_bounded_repeated_and_caught" {
       WriteLog        = "*"
       WriteTraces     = "*"
     }
-    error_message = "Only the aliases of this stack can be called, whatever a row names, and only held records written."
+    error_message = "The role may call only this stack's aliases, and write only to `held/`."
   }
 }

@@ -1,4 +1,4 @@
-# What a user may bring along instead of having it made.
+# Existing resources that replace those of the module.
 mock_provider "aws" {
   source          = "./tests/mocks"
   override_during = plan
@@ -10,7 +10,7 @@ variables {
   github        = { repositories = { services = { name = "acme/services" } } }
 }
 
-run "a_key_of_ones_own_encrypts_everything" {
+run "an_existing_key_encrypts_everything" {
   command = plan
 
   variables {
@@ -19,18 +19,18 @@ run "a_key_of_ones_own_encrypts_everything" {
 
   assert {
     condition     = output.key_arn == "arn:aws:kms:eu-west-1:111122223333:key/own"
-    error_message = "No other key is used."
+    error_message = "The module does not create a key."
   }
 
   assert {
     condition = toset(flatten([
       for statement in flatten(values(local.grants)) : statement.resources if anytrue([for action in statement.actions : startswith(action, "kms:")])
     ])) == toset(["arn:aws:kms:eu-west-1:111122223333:key/own"])
-    error_message = "Functions may use that key alone."
+    error_message = "Functions may use only that key."
   }
 }
 
-run "buckets_of_ones_own_are_used_with_their_keys" {
+run "existing_buckets_are_used_with_their_keys" {
   command = plan
 
   variables {
@@ -42,7 +42,7 @@ run "buckets_of_ones_own_are_used_with_their_keys" {
 
   assert {
     condition     = output.records_bucket == "acme-records" && output.audit_bucket == "acme-audit"
-    error_message = "No other bucket is used."
+    error_message = "The module does not create these buckets."
   }
 
   assert {
@@ -50,7 +50,7 @@ run "buckets_of_ones_own_are_used_with_their_keys" {
       local.grants.policy[0].resources == ["arn:aws:s3:::acme-records/policy/*"] &&
       local.grants.audit[0].resources == ["arn:aws:s3:::acme-audit/decisions/*"]
     )
-    error_message = "Functions may reach those buckets alone."
+    error_message = "Functions may access only those buckets."
   }
 
   assert {
@@ -58,16 +58,16 @@ run "buckets_of_ones_own_are_used_with_their_keys" {
       local.grants.records_key[0].resources == ["arn:aws:kms:eu-west-1:111122223333:key/records"] &&
       local.grants.audit[1].resources == [output.key_arn]
     )
-    error_message = "A bucket's own key is used for it; without one it has the installation's."
+    error_message = "A bucket without its own key uses the installation's."
   }
 
   assert {
     condition     = aws_s3_object.policy.bucket == "acme-records"
-    error_message = "The policy is stored there."
+    error_message = "The policy is stored in the existing bucket."
   }
 }
 
-run "topics_of_ones_own_get_the_notifications" {
+run "existing_topics_get_the_notifications" {
   command = plan
 
   variables {
@@ -79,7 +79,7 @@ run "topics_of_ones_own_get_the_notifications" {
 
   assert {
     condition     = output.approvals_topic_arn == "arn:aws:sns:eu-west-1:111122223333:approvals" && output.alerts_topic_arn == "arn:aws:sns:eu-west-1:111122223333:alerts"
-    error_message = "No other topic is used."
+    error_message = "The module does not create these topics."
   }
 
   assert {
@@ -89,7 +89,7 @@ run "topics_of_ones_own_get_the_notifications" {
 
   assert {
     condition     = local.grants.alerts[*].sid == ["TellOfIllServices"]
-    error_message = "No key is granted for a topic without one."
+    error_message = "A topic without a key needs no grant for a key."
   }
 }
 
@@ -104,21 +104,21 @@ run "roles_have_the_path_the_boundary_and_the_suffix" {
 
   assert {
     condition     = alltrue([for role in output.roles : endswith(role.name, "-blue")]) && output.dashboard == "slipway-blue"
-    error_message = "What an account has once ends with the suffix."
+    error_message = "Names that are unique in an account end with the suffix."
   }
 
   assert {
     condition     = local.roles == { path = "/platform/", suffix = "-blue", permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary" }
-    error_message = "Every module makes its roles with the path and the boundary: tests/unit/test_terraform.py."
+    error_message = "Roles have the path and the boundary (for every module: tests/unit/test_terraform.py)."
   }
 }
 
-run "names_of_an_account_end_with_the_region" {
+run "account_wide_names_end_with_the_region" {
   command = plan
 
   assert {
     condition     = alltrue([for role in output.roles : endswith(role.name, "-eu-west-1")]) && output.dashboard == "slipway-eu-west-1"
-    error_message = "Another region has other names."
+    error_message = "Role and dashboard names end with the region."
   }
 }
 
@@ -134,11 +134,11 @@ run "log_groups_begin_with_the_prefix" {
       alltrue([for name, function in output.functions : function.log_group_name == "/acme/slipway/lambda/slipway-${name}"]) &&
       module.deliver_later.log_group_name == "/acme/slipway/vendedlogs/states/slipway-deliver_later"
     )
-    error_message = "Functions and state machines log there."
+    error_message = "Log groups of functions and state machines begin with the prefix."
   }
 }
 
-run "functions_are_in_the_vpc_that_is_named" {
+run "functions_are_in_the_given_vpc" {
   command = plan
 
   variables {
@@ -147,16 +147,16 @@ run "functions_are_in_the_vpc_that_is_named" {
 
   assert {
     condition     = local.vpc_of_functions["approval"].subnet_ids == tolist(["subnet-a", "subnet-b"])
-    error_message = "All functions are in it,"
+    error_message = "All other functions are in the VPC."
   }
 
   assert {
     condition     = local.vpc_of_functions["probe_health"] == null
-    error_message = "but for the one that goes where any health URL leads."
+    error_message = "The function that probes health URLs is not in the VPC."
   }
 }
 
-run "outputs_name_what_others_attach_to" {
+run "outputs_name_resources_to_attach_to" {
   command = plan
 
   variables {
@@ -166,21 +166,21 @@ run "outputs_name_what_others_attach_to" {
 
   assert {
     condition     = output.network == { vpc_id = "vpc-a", subnet_ids = tolist(["subnet-a", "subnet-b"]), security_group_id = "sg-a" }
-    error_message = "The VPC, its subnets and the brokers' group."
+    error_message = "The output has the VPC, its subnets and the brokers' group."
   }
 
   assert {
     condition     = output.failed_records_queue.name == "slipway-failed-records" && endswith(output.failed_records_queue.arn, ":slipway-failed-records")
-    error_message = "The queue of failed records."
+    error_message = "The output has the queue of failed records."
   }
 
   assert {
     condition     = output.apis.approvals.id == "mock" && output.apis.reports.stage == "live"
-    error_message = "Both APIs and their stages."
+    error_message = "The output has both APIs and their stages."
   }
 
   assert {
     condition     = length(setsubtract(concat(keys(output.functions), ["approval_machine", "remediation_machine", "deliver_later_machine"]), keys(output.roles))) == 0
-    error_message = "The role of every function and state machine."
+    error_message = "The output has the role of every function and state machine."
   }
 }

@@ -28,7 +28,7 @@ variables {
   roles = { path = "/", suffix = "", permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary" }
 }
 
-run "the_function_is_what_was_built" {
+run "the_function_matches_the_build" {
   command = plan
 
   module {
@@ -44,7 +44,7 @@ run "the_function_is_what_was_built" {
       aws_lambda_function.this.s3_key == "example/content.zip" &&
       aws_lambda_function.this.publish
     )
-    error_message = "The handler is of the archive's folder; runtime, architecture and code are of the build, and a version is published."
+    error_message = "Handler, runtime, architecture and code match the build, and a version is published."
   }
 
   assert {
@@ -69,12 +69,12 @@ run "the_function_is_what_was_built" {
       POWERTOOLS_LOG_LEVEL         = "INFO"
       POWERTOOLS_METRICS_NAMESPACE = "Slipway/example"
     })
-    error_message = "The environment is what was given, and Powertools' own."
+    error_message = "The environment has the given variables and those of Powertools."
   }
 
   assert {
     condition     = aws_lambda_alias.live.name == "live"
-    error_message = "Callers use the alias live."
+    error_message = "The alias is called live."
   }
 
   assert {
@@ -98,26 +98,26 @@ run "the_function_is_what_was_built" {
   }
 }
 
-run "the_role_may_log_trace_and_do_what_it_was_granted" {
+run "the_role_may_log_trace_and_use_its_grants" {
   module {
     source = "./modules/function"
   }
 
   assert {
     condition     = aws_iam_role.this.permissions_boundary == "arn:aws:iam::111122223333:policy/boundary"
-    error_message = "The boundary bounds the role."
+    error_message = "The role has the boundary."
   }
 
   assert {
     condition     = [for statement in data.aws_iam_policy_document.this.statement : statement.sid] == ["WriteOwnLog", "WriteTraces", "KeepLedger"]
-    error_message = "Nothing is granted beside log, traces and what was passed."
+    error_message = "The role may write its log and traces, and has the given grants, but no others."
   }
 
   assert {
     condition = [
       for statement in data.aws_iam_policy_document.this.statement : statement.sid if contains(coalesce(statement.resources, []), "*")
     ] == ["WriteTraces"]
-    error_message = "Only X-Ray, which knows no resource, is granted on all."
+    error_message = "Only X-Ray, which does not support resources, is granted on all."
   }
 }
 
@@ -167,7 +167,7 @@ run "an_environment_of_more_than_4_kb_is_refused" {
   expect_failures = [aws_lambda_function.this]
 }
 
-run "a_reservation_is_the_functions_own" {
+run "a_function_can_reserve_concurrency" {
   command = plan
 
   module {
@@ -180,7 +180,7 @@ run "a_reservation_is_the_functions_own" {
 
   assert {
     condition     = aws_lambda_function.this.reserved_concurrent_executions == 2
-    error_message = "The reservation is the one that was asked for."
+    error_message = "The function has the configured reservation."
   }
 }
 
@@ -201,11 +201,11 @@ run "a_service_may_call_the_alias_for_one_resource" {
       aws_lambda_permission.callers["api"].principal == "apigateway.amazonaws.com" &&
       aws_lambda_permission.callers["api"].source_arn == "arn:aws:execute-api:eu-west-1:111122223333:a/live/*"
     )
-    error_message = "The service calls the alias, and for nobody else's resource."
+    error_message = "The service may call the alias only for the given resource."
   }
 }
 
-run "a_function_in_a_vpc_has_its_interfaces_made_by_lambda_alone" {
+run "only_lambda_changes_a_functions_network_interfaces" {
   module {
     source = "./modules/function"
   }
@@ -219,7 +219,7 @@ run "a_function_in_a_vpc_has_its_interfaces_made_by_lambda_alone" {
       aws_lambda_function.this.vpc_config[0].subnet_ids == toset(["subnet-a", "subnet-b"]) &&
       aws_lambda_function.this.vpc_config[0].security_group_ids == toset(["sg-a"])
     )
-    error_message = "The function is where it was put."
+    error_message = "The function is in the configured subnets and groups."
   }
 
   assert {
@@ -227,6 +227,6 @@ run "a_function_in_a_vpc_has_its_interfaces_made_by_lambda_alone" {
       for statement in data.aws_iam_policy_document.this.statement : [for condition in statement.condition : [condition.test, condition.variable]]
       if statement.sid == "JoinNetwork"
     ] == [[["Null", "lambda:SourceFunctionArn"]]]
-    error_message = "The function's own code may not touch the network."
+    error_message = "The function's code may not change network interfaces."
   }
 }

@@ -20,7 +20,7 @@ variables {
   }
 }
 
-run "a_provisioned_cluster_speaks_tls_to_those_with_an_access_list" {
+run "a_provisioned_cluster_requires_tls_and_access_lists" {
   command = plan
 
   module {
@@ -37,17 +37,17 @@ run "a_provisioned_cluster_speaks_tls_to_those_with_an_access_list" {
       aws_msk_cluster.this[0].encryption_info[0].encryption_in_transit[0].client_broker == "TLS" &&
       aws_msk_cluster.this[0].client_authentication[0].sasl[0].scram && aws_msk_cluster.this[0].client_authentication[0].sasl[0].iam
     )
-    error_message = "TLS, and nobody without a name."
+    error_message = "Clients must use TLS and authenticate."
   }
 
   assert {
     condition     = strcontains(aws_msk_configuration.this[0].server_properties, "allow.everyone.if.no.acl.found = false") && strcontains(aws_msk_configuration.this[0].server_properties, "auto.create.topics.enable = false")
-    error_message = "No topic and no right comes by itself."
+    error_message = "Topics and rights are not created automatically."
   }
 
   assert {
     condition     = aws_msk_cluster.this[0].number_of_broker_nodes == 3 && length(aws_msk_serverless_cluster.this) == 0
-    error_message = "A broker per zone."
+    error_message = "Each zone has a broker."
   }
 
   assert {
@@ -75,7 +75,7 @@ run "a_provisioned_cluster_speaks_tls_to_those_with_an_access_list" {
   }
 }
 
-run "a_cluster_for_iam_knows_no_passwords" {
+run "a_cluster_for_iam_has_no_passwords" {
   command = plan
 
   module {
@@ -95,12 +95,12 @@ run "a_cluster_for_iam_knows_no_passwords" {
 
   assert {
     condition     = aws_msk_cluster.this[0].client_authentication[0].sasl[0].iam && !aws_msk_cluster.this[0].client_authentication[0].sasl[0].scram
-    error_message = "IAM is the only way in."
+    error_message = "Only IAM authentication is on."
   }
 
   assert {
     condition     = aws_msk_cluster.this[0].number_of_broker_nodes == 6 && length(aws_appautoscaling_target.storage) == 0
-    error_message = "Brokers as asked for; nothing scales where the feature is off."
+    error_message = "The brokers are as configured, and their storage does not scale."
   }
 }
 
@@ -120,11 +120,11 @@ run "topics_have_no_more_copies_than_brokers" {
       strcontains(aws_msk_configuration.this[0].server_properties, "default.replication.factor = 2\n") &&
       strcontains(aws_msk_configuration.this[0].server_properties, "min.insync.replicas = 1\n")
     )
-    error_message = "Two brokers hold two copies, and writing goes on while one of them is restarted."
+    error_message = "Two brokers have two copies, and writes continue while one broker restarts."
   }
 }
 
-run "two_brokers_in_each_of_two_zones_hold_three_copies" {
+run "four_brokers_in_two_zones_have_three_copies" {
   command = plan
 
   module {
@@ -148,11 +148,11 @@ run "two_brokers_in_each_of_two_zones_hold_three_copies" {
       strcontains(aws_msk_configuration.this[0].server_properties, "default.replication.factor = 3\n") &&
       strcontains(aws_msk_configuration.this[0].server_properties, "min.insync.replicas = 2\n")
     )
-    error_message = "Three copies are enough, and two must be written."
+    error_message = "Topics have three copies, and a write needs two."
   }
 
   assert {
     condition     = aws_msk_configuration.this[0].name == "slipway-3-9-x-kraft"
-    error_message = "Each version has a configuration of its own name, of the characters that MSK takes."
+    error_message = "Each version has a configuration with its own valid name."
   }
 }

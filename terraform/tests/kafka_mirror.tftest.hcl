@@ -17,7 +17,7 @@ variables {
   roles          = { path = "/", suffix = "", permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary" }
 }
 
-run "both_topics_are_copied_under_their_names_and_nothing_else_is_written_at_port" {
+run "both_topics_are_copied_under_their_names" {
   module {
     source = "./modules/kafka_mirror"
   }
@@ -27,7 +27,7 @@ run "both_topics_are_copied_under_their_names_and_nothing_else_is_written_at_por
       aws_mskconnect_connector.this.connector_configuration["topics"] == "org_test\\.runs,org_test\\.change\\.log" &&
       endswith(aws_mskconnect_connector.this.connector_configuration["replication.policy.class"], ".IdentityReplicationPolicy")
     )
-    error_message = "These topics, whose names are patterns to MirrorMaker, and no prefix."
+    error_message = "The mirror copies these two topics, escaped as patterns, without a prefix."
   }
 
   assert {
@@ -35,7 +35,7 @@ run "both_topics_are_copied_under_their_names_and_nothing_else_is_written_at_por
       aws_mskconnect_connector.this.connector_configuration["offset-syncs.topic.location"] == "target" &&
       alltrue([for key in ["sync.topic.acls.enabled", "sync.topic.configs.enabled", "emit.heartbeats.enabled", "emit.checkpoints.enabled"] : aws_mskconnect_connector.this.connector_configuration[key] == "false"])
     )
-    error_message = "Port lets its customers read, and nothing else."
+    error_message = "The mirror only reads from Port's cluster."
   }
 
   assert {
@@ -45,51 +45,51 @@ run "both_topics_are_copied_under_their_names_and_nothing_else_is_written_at_por
       aws_mskconnect_connector.this.kafka_cluster_encryption_in_transit[0].encryption_type == "TLS" &&
       aws_mskconnect_connector.this.kafka_cluster_client_authentication[0].authentication_type == "IAM"
     )
-    error_message = "TLS to both clusters, and IAM to one's own."
+    error_message = "The mirror uses TLS for both clusters, and IAM for yours."
   }
 
   assert {
     condition     = strcontains(aws_mskconnect_connector.this.connector_configuration["source.cluster.sasl.jaas.config"], "password=\"$${secretsmanager:arn%3Aaws%3Asecretsmanager%3Aeu-west-1%3A111122223333%3Asecret%3Aslipway%2Fmirror-a1:password}\"")
-    error_message = "The configuration refers to the password, and does not have it."
+    error_message = "The configuration references the password, but does not contain it."
   }
 
   assert {
     condition     = aws_mskconnect_connector.this.kafka_cluster[0].apache_kafka_cluster[0].vpc[0].security_groups == toset(["sg-a", aws_security_group.mirror.id])
-    error_message = "The workers are among those who may reach the brokers."
+    error_message = "The workers may reach the brokers."
   }
 
   assert {
     condition     = toset([for rule in aws_vpc_security_group_egress_rule.out : rule.from_port]) == toset([9196, 443])
-    error_message = "Out only to Port's brokers and to Secrets Manager."
+    error_message = "Outgoing traffic may reach only Port's brokers and Secrets Manager."
   }
 
   assert {
     condition     = alltrue([for statement in data.aws_iam_policy_document.this.statement : !contains(statement.resources, "*")])
-    error_message = "Nothing is granted on everything."
+    error_message = "No grant is on all resources."
   }
 
   assert {
     condition = toset(flatten([
       for statement in data.aws_iam_policy_document.this.statement : statement.resources if statement.sid == "WriteMirroredTopics"
     ])) == toset(["arn:aws:kafka:eu-west-1:111122223333:topic/slipway/0a1b-1/org_test.runs", "arn:aws:kafka:eu-west-1:111122223333:topic/slipway/0a1b-1/org_test.change.log"])
-    error_message = "It writes the two topics."
+    error_message = "The role may write to the two topics."
   }
 
   assert {
     condition = !contains(flatten([
       for statement in data.aws_iam_policy_document.this.statement : statement.actions if statement.sid == "WriteMirroredTopics"
     ]), "kafka-cluster:CreateTopic")
-    error_message = "scripts/topics makes the two topics: the mirror could not, without reading their configuration at Port."
+    error_message = "The mirror does not create topics; scripts/topics does."
   }
 
   assert {
     condition     = alltrue([for key in ["replication.factor", "offset-syncs.topic.replication.factor"] : aws_mskconnect_connector.this.connector_configuration[key] == "-1"])
-    error_message = "The cluster alone says how many copies there are."
+    error_message = "The cluster's default decides the number of copies."
   }
 
   assert {
     condition     = aws_iam_role.this.permissions_boundary == "arn:aws:iam::111122223333:policy/boundary" && aws_cloudwatch_log_group.this.kms_key_id == var.key_arn
-    error_message = "The role is within the boundary, the log encrypted."
+    error_message = "The role has the boundary, and the log is encrypted."
   }
 }
 

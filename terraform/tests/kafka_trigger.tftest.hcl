@@ -50,7 +50,7 @@ run "an_external_cluster_is_read_as_a_self_managed_source" {
 
   assert {
     condition     = aws_lambda_event_source_mapping.this.event_source_arn == null && length(aws_lambda_event_source_mapping.this.amazon_managed_kafka_event_source_config) == 0
-    error_message = "Nothing of MSK is sent."
+    error_message = "The mapping has no settings of MSK."
   }
 
   assert {
@@ -76,7 +76,7 @@ run "each_record_is_invoked_filtered_and_stored_on_failure" {
 
   assert {
     condition     = aws_lambda_event_source_mapping.this.batch_size == 1
-    error_message = "One record at a time."
+    error_message = "The batch size is 1."
   }
 
   assert {
@@ -88,16 +88,16 @@ run "each_record_is_invoked_filtered_and_stored_on_failure" {
 
   assert {
     condition     = aws_lambda_event_source_mapping.this.destination_config[0].on_failure[0].destination_arn == "arn:aws:s3:::records"
-    error_message = "Failed records go to S3, whole."
+    error_message = "Failed records go to S3."
   }
 
   assert {
     condition     = aws_lambda_event_source_mapping.this.topics == toset(["org_test.runs"]) && aws_lambda_event_source_mapping.this.starting_position == "LATEST"
-    error_message = "One topic, from where it was told to begin."
+    error_message = "The mapping reads one topic from the configured position."
   }
 }
 
-run "without_own_pollers_no_error_control_is_sent" {
+run "on_demand_pollers_have_no_error_controls" {
   command = plan
 
   module {
@@ -106,21 +106,21 @@ run "without_own_pollers_no_error_control_is_sent" {
 
   assert {
     condition     = length(aws_lambda_event_source_mapping.this.provisioned_poller_config) == 0
-    error_message = "Pollers on demand."
+    error_message = "The mapping has no provisioned pollers."
   }
 
   assert {
     condition     = aws_lambda_event_source_mapping.this.bisect_batch_on_function_error == null
-    error_message = "Bisecting is not sent."
+    error_message = "The mapping has no bisecting."
   }
 
   assert {
     condition     = aws_lambda_event_source_mapping.this.function_response_types == null
-    error_message = "Partial responses are not sent."
+    error_message = "The mapping has no partial batch responses."
   }
 }
 
-run "with_own_pollers_retries_are_bounded" {
+run "provisioned_pollers_bound_retries" {
   command = plan
 
   module {
@@ -142,7 +142,7 @@ run "with_own_pollers_retries_are_bounded" {
       minimum_pollers = 1
       maximum_pollers = 2
     }
-    error_message = "Both bounds are sent."
+    error_message = "The mapping has both limits."
   }
 
   assert {
@@ -152,11 +152,11 @@ run "with_own_pollers_retries_are_bounded" {
       aws_lambda_event_source_mapping.this.bisect_batch_on_function_error == true &&
       aws_lambda_event_source_mapping.this.function_response_types == toset(["ReportBatchItemFailures"])
     )
-    error_message = "Retries, age, bisecting and partial responses are sent."
+    error_message = "The mapping has retries, age, bisecting and partial batch responses."
   }
 }
 
-run "mapping_with_own_pollers" {
+run "mapping_with_provisioned_pollers" {
   state_key = "mode"
 
   module {
@@ -175,7 +175,7 @@ run "mapping_with_own_pollers" {
 
   assert {
     condition     = aws_lambda_event_source_mapping.this.maximum_retry_attempts == 3
-    error_message = "There are controls to be left behind."
+    error_message = "The mapping has error controls."
   }
 }
 
@@ -197,12 +197,12 @@ run "other_limits_change_the_mapping_in_place" {
   }
 
   assert {
-    condition     = output.uuid == run.mapping_with_own_pollers.uuid
-    error_message = "The mapping stays."
+    condition     = output.uuid == run.mapping_with_provisioned_pollers.uuid
+    error_message = "The mapping is not replaced."
   }
 }
 
-run "mapping_is_replaced_when_pollers_are_taken_away" {
+run "mapping_is_replaced_when_pollers_become_on_demand" {
   state_key = "mode"
 
   module {
@@ -210,8 +210,8 @@ run "mapping_is_replaced_when_pollers_are_taken_away" {
   }
 
   assert {
-    condition     = output.uuid != run.mapping_with_own_pollers.uuid
-    error_message = "A new mapping has none of the old one's error controls."
+    condition     = output.uuid != run.mapping_with_provisioned_pollers.uuid
+    error_message = "The mapping is replaced, so it has no error controls."
   }
 }
 
@@ -276,7 +276,7 @@ run "iam_needs_no_secret_but_rights_to_one_topic_and_group" {
       "arn:aws:kafka:eu-west-1:111122223333:topic/runs/0a1b-1/org_test.runs",
       "arn:aws:kafka:eu-west-1:111122223333:group/runs/0a1b-1/org_test.slipway-example",
     ])
-    error_message = "One cluster, one topic, one group."
+    error_message = "The role has rights to one cluster, one topic and one group."
   }
 }
 
@@ -291,7 +291,7 @@ run "an_external_source_needs_only_its_secret_and_the_bucket" {
     condition = toset(flatten([for statement in data.aws_iam_policy_document.this.statement : statement.actions])) == toset([
       "secretsmanager:GetSecretValue", "kms:Decrypt", "s3:PutObject", "s3:ListBucket", "kms:GenerateDataKey",
     ])
-    error_message = "Lambda reads the secret and writes failed records; nothing else."
+    error_message = "Lambda may only read the secret and write failed records."
   }
 
   assert {
@@ -328,7 +328,7 @@ run "a_consumer_group_that_is_too_long_is_refused" {
   expect_failures = [var.consumer_group_id]
 }
 
-run "an_empty_filter_two_topics_and_a_batch_of_nothing_are_refused" {
+run "empty_filter_two_topics_and_empty_batch_are_refused" {
   command = plan
 
   module {
@@ -345,7 +345,7 @@ run "an_empty_filter_two_topics_and_a_batch_of_nothing_are_refused" {
   expect_failures = [var.filters, var.topic, var.starting_position, var.batch_size]
 }
 
-run "the_functions_code_may_not_touch_network_interfaces" {
+run "the_functions_code_may_not_change_network_interfaces" {
   command = plan
 
   module {
@@ -363,18 +363,18 @@ run "the_functions_code_may_not_touch_network_interfaces" {
         condition.test == "Null" && condition.variable == "lambda:SourceFunctionArn" && condition.values == tolist(["true"])
       ]) if anytrue([for action in statement.actions : startswith(action, "ec2:")])
     ]) && anytrue([for statement in data.aws_iam_policy_document.this.statement : contains(statement.actions, "ec2:DeleteNetworkInterface")])
-    error_message = "Lambda makes and deletes the interfaces; code that runs with the role may not."
+    error_message = "Lambda may create and delete interfaces, but the function's code may not."
   }
 
   assert {
     condition = alltrue([
       for statement in data.aws_iam_policy_document.this.statement : alltrue([for action in statement.actions : startswith(action, "ec2:") || action == "kafka:GetBootstrapBrokers"]) if contains(statement.resources, "*")
     ])
-    error_message = "Only EC2's calls and GetBootstrapBrokers name no resource."
+    error_message = "Only EC2's calls and GetBootstrapBrokers are on all resources."
   }
 }
 
-run "by_scram_the_clusters_secrets_may_be_listed" {
+run "with_scram_the_clusters_secrets_may_be_listed" {
   command = plan
 
   module {
@@ -389,11 +389,11 @@ run "by_scram_the_clusters_secrets_may_be_listed" {
     condition = {
       for statement in data.aws_iam_policy_document.this.statement : one(statement.resources) => toset(statement.actions) if statement.sid == "EventSourceFindCluster"
     } == { (var.source_cluster.cluster_arn) = toset(["kafka:DescribeClusterV2", "kafka:ListScramSecrets"]) }
-    error_message = "Lambda looks whether the secret belongs to the cluster."
+    error_message = "Lambda may check whether the secret belongs to the cluster."
   }
 }
 
-run "by_iam_there_are_no_secrets_to_list" {
+run "with_iam_secrets_may_not_be_listed" {
   command = plan
 
   module {
@@ -408,6 +408,6 @@ run "by_iam_there_are_no_secrets_to_list" {
     condition = toset(flatten([
       for statement in data.aws_iam_policy_document.this.statement : statement.actions if statement.sid == "EventSourceFindCluster"
     ])) == toset(["kafka:DescribeClusterV2"])
-    error_message = "Nothing is granted that IAM does not need."
+    error_message = "With IAM, the role has no grants for secrets."
   }
 }

@@ -12,7 +12,7 @@ variables {
   roles     = { path = "/", suffix = "", permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary" }
 }
 
-run "the_network_has_no_way_to_the_internet" {
+run "the_network_has_no_route_to_the_internet" {
   command = plan
 
   module {
@@ -21,17 +21,17 @@ run "the_network_has_no_way_to_the_internet" {
 
   assert {
     condition     = [for subnet in aws_subnet.private : subnet.cidr_block] == ["10.90.0.0/26", "10.90.0.64/26", "10.90.0.128/26"]
-    error_message = "A subnet per zone."
+    error_message = "Each zone has a subnet."
   }
 
   assert {
     condition     = length(aws_nat_gateway.this) == 0 && length(aws_internet_gateway.this) == 0 && length(aws_subnet.public) == 0
-    error_message = "No gateway."
+    error_message = "The VPC has no gateway."
   }
 
   assert {
     condition     = toset(keys(aws_vpc_endpoint.interface)) == toset(["lambda", "secretsmanager", "sts"]) && length(aws_vpc_endpoint.s3) == 1
-    error_message = "Pollers on demand reach the four services that they need."
+    error_message = "On-demand pollers can reach the four services that they need."
   }
 
   assert {
@@ -44,12 +44,12 @@ run "the_network_has_no_way_to_the_internet" {
 
   assert {
     condition     = aws_flow_log.this[0].traffic_type == "REJECT" && aws_cloudwatch_log_group.flow_log[0].kms_key_id == var.key_arn && aws_iam_role.flow_log[0].permissions_boundary == var.roles.permissions_boundary_arn
-    error_message = "What was refused is logged, encrypted, by a role within the boundary."
+    error_message = "Rejected traffic is logged with encryption, by a role with the boundary."
   }
 
   assert {
     condition     = length(aws_default_security_group.this) == 1
-    error_message = "The default group has no rules."
+    error_message = "The default security group has no rules."
   }
 }
 
@@ -62,7 +62,7 @@ run "subnets_are_in_zones_by_id" {
 
   assert {
     condition     = aws_subnet.private[*].availability_zone_id == ["euw1-az1", "euw1-az2", "euw1-az3"]
-    error_message = "A zone's name means another zone in another account."
+    error_message = "Subnets use zone ids: a zone's name differs between accounts."
   }
 }
 
@@ -107,7 +107,7 @@ run "a_region_of_two_zones_gets_two_subnets" {
 
   assert {
     condition     = aws_subnet.private[*].availability_zone_id == ["usw1-az1", "usw1-az3"] && length(aws_route_table_association.private) == 2
-    error_message = "A subnet per zone."
+    error_message = "Each zone has a subnet."
   }
 }
 
@@ -129,7 +129,7 @@ run "us_west_1_gets_two_subnets_in_any_case" {
 
   assert {
     condition     = length(aws_subnet.private) == 2
-    error_message = "There MSK takes exactly two subnets."
+    error_message = "MSK accepts exactly two subnets in us-west-1."
   }
 }
 
@@ -159,11 +159,11 @@ run "the_flow_log_may_find_its_group" {
     condition = {
       for statement in data.aws_iam_policy_document.flow_log[0].statement : one(statement.actions) => one(statement.resources) if statement.sid == "FindLogGroup"
     } == { "logs:DescribeLogGroups" = "arn:aws:logs:eu-west-1:111122223333:log-group:*" }
-    error_message = "The service looks the group up before it writes."
+    error_message = "The role may describe log groups, which the service does before it writes."
   }
 }
 
-run "pollers_of_its_own_need_no_endpoints" {
+run "provisioned_pollers_need_no_endpoints" {
   command = plan
 
   module {
@@ -176,11 +176,11 @@ run "pollers_of_its_own_need_no_endpoints" {
 
   assert {
     condition     = length(aws_vpc_endpoint.interface) == 0 && length(aws_vpc_endpoint.s3) == 0 && length(aws_vpc_security_group_egress_rule.s3) == 0
-    error_message = "Each endpoint costs by the hour."
+    error_message = "No endpoint is created, because each one costs by the hour."
   }
 }
 
-run "a_mirror_has_one_way_out" {
+run "a_mirror_has_one_nat_gateway" {
   command = plan
 
   module {
@@ -193,11 +193,11 @@ run "a_mirror_has_one_way_out" {
 
   assert {
     condition     = length(aws_nat_gateway.this) == 1 && aws_route.nat[0].destination_cidr_block == "0.0.0.0/0" && aws_subnet.public[0].cidr_block == "10.90.0.192/28"
-    error_message = "One NAT gateway, in a subnet of the quarter that is left."
+    error_message = "The VPC has one NAT gateway, in a subnet of the remaining quarter."
   }
 }
 
-run "in_a_network_of_ones_own_only_the_group_is_made" {
+run "an_existing_network_gets_only_the_group" {
   command = plan
 
   module {
@@ -214,11 +214,11 @@ run "in_a_network_of_ones_own_only_the_group_is_made" {
       length(aws_vpc.this) + length(aws_subnet.private) + length(aws_vpc_endpoint.interface) + length(aws_nat_gateway.this) + length(aws_flow_log.this) == 0 &&
       aws_security_group.kafka[0].vpc_id == "vpc-a" && output.subnet_ids == tolist(["subnet-a", "subnet-b"])
     )
-    error_message = "The VPC's owner decides about its ways and its log."
+    error_message = "Routes and flow log of an existing VPC are unchanged."
   }
 }
 
-run "a_group_of_ones_own_is_used_as_it_is" {
+run "an_existing_group_is_unchanged" {
   command = plan
 
   module {
@@ -231,6 +231,6 @@ run "a_group_of_ones_own_is_used_as_it_is" {
 
   assert {
     condition     = output.security_group_id == "sg-a" && length(aws_security_group.kafka) == 0 && length(aws_vpc_security_group_ingress_rule.brokers) == 0
-    error_message = "Nothing is added to it."
+    error_message = "The group gets no rules."
   }
 }

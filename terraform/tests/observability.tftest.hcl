@@ -32,7 +32,7 @@ variables {
   xray_group           = true
 }
 
-run "whatever_can_go_wrong_has_an_alarm" {
+run "every_fault_has_an_alarm" {
   module {
     source = "./modules/observability"
   }
@@ -47,7 +47,7 @@ run "whatever_can_go_wrong_has_an_alarm" {
       "slipway-mappings", "slipway-never-received", "slipway-rung", "slipway-webhook-refused",
       "slipway-queued-age", "slipway-queued-failed-depth",
     ])
-    error_message = "Functions, topics, state machines, API, mirror, failed records, crashed runs, foreign messages, mappings with a problem and lost runs."
+    error_message = "Each component and each fault has an alarm."
   }
 
   assert {
@@ -56,7 +56,7 @@ run "whatever_can_go_wrong_has_an_alarm" {
       aws_cloudwatch_metric_alarm.query["slipway-age"].threshold == 600 &&
       aws_cloudwatch_metric_alarm.this["slipway-failed-records-age"].threshold == 172800
     )
-    error_message = "90 % of the time-out, the age that was asked for, two days."
+    error_message = "Thresholds are 90 % of the time-out, the configured age, and two days."
   }
 
   assert {
@@ -64,7 +64,7 @@ run "whatever_can_go_wrong_has_an_alarm" {
       for alarm in concat(values(aws_cloudwatch_metric_alarm.this), values(aws_cloudwatch_metric_alarm.query)) :
       alarm.alarm_actions == toset(["arn:aws:sns:eu-west-1:111122223333:alarms", module.topic[0].arn]) && alarm.ok_actions == alarm.alarm_actions && alarm.treat_missing_data == "notBreaching"
     ])
-    error_message = "Each alarm tells those named, at its end too, and silence is no fault."
+    error_message = "Each alarm notifies its targets when it begins and ends, and missing data is not a fault."
   }
 
   assert {
@@ -72,12 +72,12 @@ run "whatever_can_go_wrong_has_an_alarm" {
       for alarm in aws_cloudwatch_metric_alarm.query :
       contains(keys(local.metrics), regex("^SELECT (?:SUM|MAX)\\((\\w+)\\) FROM \"Slipway/slipway\"(?: WHERE (?:deed = '(?:END_NEVER_RECEIVED|RING)'|reason != 'Unauthorized'))?$", one(alarm.metric_query).expression)[0])
     ])
-    error_message = "Queries are about metrics that there are."
+    error_message = "Queries use existing metrics."
   }
 
   assert {
     condition     = one(aws_cloudwatch_metric_alarm.query["slipway-never-received"].metric_query).expression == "SELECT SUM(RunSwept) FROM \"Slipway/slipway\" WHERE deed = 'END_NEVER_RECEIVED'"
-    error_message = "Of what the sweep did, one deed only."
+    error_message = "The query selects one action of the sweep."
   }
 
   assert {
@@ -85,7 +85,7 @@ run "whatever_can_go_wrong_has_an_alarm" {
       for alarm in concat(values(aws_cloudwatch_metric_alarm.this), values(aws_cloudwatch_metric_alarm.query)) :
       can(regex("\\. https://acme\\.example/runbook\\.md#[a-z-]+$", alarm.alarm_description))
     ])
-    error_message = "Each alarm leads to the runbook."
+    error_message = "Each alarm links to the runbook."
   }
 
   assert {
@@ -96,7 +96,7 @@ run "whatever_can_go_wrong_has_an_alarm" {
       aws_cloudwatch_metric_alarm.silent["slipway-sweep_runs-silent"].treat_missing_data == "breaching" &&
       aws_cloudwatch_metric_alarm.silent["slipway-sweep_runs-silent"].alarm_actions == aws_cloudwatch_metric_alarm.query["slipway-age"].alarm_actions
     )
-    error_message = "A function that a schedule calls must be called: after three missed turns people are told."
+    error_message = "An alarm begins when a scheduled function was not called three times in a row."
   }
 
   assert {
@@ -114,7 +114,7 @@ run "whatever_can_go_wrong_has_an_alarm" {
 
   assert {
     condition     = alltrue([for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : widget.type != "metric" || try(length(widget.properties.metrics), 0) > 0])
-    error_message = "No graph is empty."
+    error_message = "Each graph has metrics."
   }
 
   assert {
@@ -132,16 +132,16 @@ run "alarms_begin_with_the_prefix" {
 
   assert {
     condition     = alltrue([for name in output.alarms : startswith(name, "slipway-")])
-    error_message = "Topic and key know the alarms by what their names begin with."
+    error_message = "Alarm names begin with the prefix that topic and key allow."
   }
 
   assert {
     condition     = toset(keys(module.topic[0].subscriptions)) == toset(["one@acme.example", "two@acme.example"])
-    error_message = "Each address is subscribed to a topic of alarms."
+    error_message = "Each address has a subscription to the alarms topic."
   }
 }
 
-run "without_mirror_and_x_ray_there_is_nothing_of_them" {
+run "mirror_and_x_ray_are_optional" {
   command = plan
 
   module {
@@ -156,11 +156,11 @@ run "without_mirror_and_x_ray_there_is_nothing_of_them" {
 
   assert {
     condition     = length(module.topic) == 0 && aws_cloudwatch_metric_alarm.this["slipway-example-errors"].alarm_actions == toset(["arn:aws:sns:eu-west-1:111122223333:alarms"])
-    error_message = "Without addresses there is no topic."
+    error_message = "Without addresses, the module does not create a topic."
   }
 
   assert {
     condition     = length(aws_xray_group.this) == 0 && !contains(output.alarms, "slipway-mirror-ErroredTaskCount")
-    error_message = "What is not there is not watched."
+    error_message = "The mirror and X-Ray have no alarm or group."
   }
 }

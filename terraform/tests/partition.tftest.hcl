@@ -21,7 +21,7 @@ run "govcloud_is_accepted" {
 
   assert {
     condition     = startswith(local.function_alias_arns["approval"], "arn:aws-us-gov:lambda:")
-    error_message = "ARNs are those of the partition."
+    error_message = "ARNs have the partition."
   }
 }
 

@@ -21,12 +21,12 @@ run "production_needs_a_second_person_by_default" {
   assert {
     # The fixture names the aliases of no account.
     condition     = jsonencode(merge(jsondecode(aws_s3_object.policy.content), { own_actions = {}, own_automations = [] })) == jsonencode(jsondecode(file("../tests/fixtures/terraform/approvals_policy.json")))
-    error_message = "What creates goes through, and Test and Staging; all else does not."
+    error_message = "Creates, Test and Staging need no approval; all other changes need one."
   }
 
   assert {
     condition     = aws_s3_object.policy.key == "policy/policy.json" && local.environment.POLICY_KEY == "policy/policy.json"
-    error_message = "The functions are told where the document is."
+    error_message = "The functions receive the key of the document."
   }
 }
 
@@ -64,7 +64,7 @@ run "rules_of_an_installation_replace_the_default_rules" {
         auto_merge   = false
       },
     ]
-    error_message = "They stand as they were given; approvers that a rule does not name are the general ones."
+    error_message = "The rules are unchanged; a rule without approvers has the general ones."
   }
 
   assert {
@@ -74,21 +74,21 @@ run "rules_of_an_installation_replace_the_default_rules" {
 
   assert {
     condition     = jsondecode(aws_s3_object.policy.content).without_person == "refuse" && jsonencode(jsondecode(aws_s3_object.policy.content).approver_accounts) == jsonencode(["444455556666"])
-    error_message = "The functions know what becomes of requests of machines, and which other accounts count."
+    error_message = "The functions receive the rule for machine requests, and the other accounts."
   }
 
   assert {
     condition     = local.approver_emails == toset(["one@acme.example", "two@acme.example", "three@acme.example"])
-    error_message = "All people who are named anywhere are notified."
+    error_message = "All people in the rules are notified."
   }
 
   assert {
     condition     = jsondecode(aws_s3_object.policy.content).approver_principals == { release-manager = "one@acme.example" } && local.environment.LINKS_BASE_URL == "https://approvals.acme.example"
-    error_message = "The functions know who may decide by the API, and what links begin with."
+    error_message = "The functions receive the API's principals and the links' base address."
   }
 }
 
-run "an_action_without_a_rule_is_said" {
+run "an_action_without_a_rule_causes_a_warning" {
   command = plan
 
   variables {

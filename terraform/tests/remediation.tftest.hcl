@@ -17,7 +17,7 @@ variables {
   roles                    = { path = "/", suffix = "", permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary" }
 }
 
-run "the_machine_takes_the_steps_of_the_functions" {
+run "the_machine_runs_the_steps_of_the_functions" {
   command = plan
 
   module {
@@ -49,19 +49,19 @@ run "the_machine_takes_the_steps_of_the_functions" {
       for name, state in jsondecode(module.machine.definition).States :
       state.Parameters.Payload.schema_version == 1 && state.Parameters.Payload["execution.$"] == "$.execution" if state.Type == "Task" && name != "Probe"
     ])
-    error_message = "Each step is told its execution, by which one that was overtaken knows it."
+    error_message = "Each step receives its execution, so that a stale one stops."
   }
 
   assert {
     condition = {
       for name, state in jsondecode(module.machine.definition).States : name => state.Parameters.Payload["token.$"] if can(state.Parameters.Payload["token.$"])
     } == { "Wait for decision" = "$$.Task.Token", Remind = "$$.Task.Token" }
-    error_message = "Both waits are told their token, and nobody else one."
+    error_message = "Only the two waits receive a task token."
   }
 
   assert {
     condition     = jsondecode(module.machine.definition).States["Probe"].Parameters == { FunctionName = "arn:aws:lambda:eu-west-1:111122223333:function:slipway-probe_health:live", "Payload.$" = "$.step.details.probe" }
-    error_message = "What probes is told what to probe, and nothing else."
+    error_message = "The prober receives only what to probe."
   }
 
   assert {
@@ -79,12 +79,12 @@ run "the_machine_takes_the_steps_of_the_functions" {
       Finish              = "Finish"
       Done                = "Done"
     }
-    error_message = "The functions say what comes next."
+    error_message = "The functions decide the next state."
   }
 
   assert {
     condition     = jsondecode(module.machine.definition).States["Go on"].Default == "Stopped" && jsondecode(module.machine.definition).States["Stopped"].Type == "Fail"
-    error_message = "What the machine does not know fails, so that the service is let go."
+    error_message = "An unknown next state fails the execution, so that the service is unlocked."
   }
 
   assert {
@@ -94,7 +94,7 @@ run "the_machine_takes_the_steps_of_the_functions" {
         contains(keys(jsondecode(module.machine.definition).States), next)
       ]
     ]))
-    error_message = "Each state that comes next is there."
+    error_message = "Each next state exists."
   }
 
   assert {
@@ -103,7 +103,7 @@ run "the_machine_takes_the_steps_of_the_functions" {
       "arn:aws:lambda:eu-west-1:111122223333:function:slipway-probe_health:live",
       "arn:aws:lambda:eu-west-1:111122223333:function:slipway-approval:live",
     ]) && length(module.machine.statements) == 3
-    error_message = "It calls the live aliases of three functions, and may do nothing else but write its log and traces."
+    error_message = "The role may call the live aliases of three functions, and write its log and traces."
   }
 
   assert {
@@ -113,11 +113,11 @@ run "the_machine_takes_the_steps_of_the_functions" {
 
   assert {
     condition     = toset(keys(module.topic.subscriptions)) == toset(["one@acme.example", "two@acme.example"])
-    error_message = "The people named are told of services that are handed over."
+    error_message = "The given people are notified of escalated services."
   }
 }
 
-run "every_task_is_bounded_repeated_and_caught" {
+run "every_task_has_time_out_retry_and_catch" {
   command = plan
 
   module {
@@ -126,7 +126,7 @@ run "every_task_is_bounded_repeated_and_caught" {
 
   assert {
     condition     = jsondecode(module.machine.definition).TimeoutSeconds == 45 * 24 * 3600
-    error_message = "No execution is forgotten."
+    error_message = "The machine has a time-out."
   }
 
   assert {
@@ -141,7 +141,7 @@ run "every_task_is_bounded_repeated_and_caught" {
       for state in jsondecode(module.machine.definition).States :
       can(state.TimeoutSecondsPath) || try(state.TimeoutSeconds, 0) == 150 if state.Type == "Task"
     ])
-    error_message = "Each task has a time-out; steps are given the function's own time."
+    error_message = "Each task has a time-out, which is the function's for steps."
   }
 
   assert {
@@ -153,7 +153,7 @@ run "every_task_is_bounded_repeated_and_caught" {
         "States.TaskFailed",
       ] if state.Type == "Task"
     ])
-    error_message = "What may pass by itself is tried again, and so is, a few times, whatever else fails."
+    error_message = "Temporary errors are retried, and all other errors a few times."
   }
 
   assert {
@@ -161,18 +161,18 @@ run "every_task_is_bounded_repeated_and_caught" {
       for state in jsondecode(module.machine.definition).States :
       state.Catch[length(state.Catch) - 1].ErrorEquals == ["States.ALL"] && state.Catch[length(state.Catch) - 1].Next == "Stopped" if state.Type == "Task"
     ])
-    error_message = "What fails stops the execution."
+    error_message = "A failed task stops the execution."
   }
 
   assert {
     condition = {
       for name, state in jsondecode(module.machine.definition).States : name => [state.Catch[0].Next, state.Catch[0].ResultPath] if try(state.Catch[0].ErrorEquals, []) == ["States.Timeout"]
     } == { "Wait for decision" = ["Reminder due?", "$.timeout"], Remind = ["Expire", "$.timeout"] }
-    error_message = "A wait that ends without a decision is followed by a reminder, then by the end."
+    error_message = "After a wait without a decision comes a reminder, then the expiry."
   }
 }
 
-run "workflows_are_taken_on_request" {
+run "workflows_can_be_enabled" {
   command = plan
 
   variables {
@@ -191,21 +191,21 @@ run "workflows_are_taken_on_request" {
         { context = { runId = [{ prefix = "wfnr_" }] } },
       ])
     ])
-    error_message = "Each function of an action also gets the runs of nodes."
+    error_message = "Each function of an action also receives the runs of nodes."
   }
 
   assert {
     condition     = jsonencode(local.functions["approval"].filters) == jsonencode([{ resourceType = ["run"], action = ["decide_approval", "run_ended"] }])
-    error_message = "A workflow decides nothing."
+    error_message = "A workflow cannot decide on a request."
   }
 
   assert {
     condition     = local.environment.WORKFLOWS == "true" && jsondecode(aws_s3_object.policy.content).without_person == "refuse"
-    error_message = "The functions know it, and the policy what a change without a person needs."
+    error_message = "The functions have the setting, and the policy has the rule for changes without a person."
   }
 }
 
-run "changes_come_from_the_change_log_on_request" {
+run "changes_can_come_from_the_change_log" {
   command = plan
 
   variables {
@@ -218,16 +218,16 @@ run "changes_come_from_the_change_log_on_request" {
 
   assert {
     condition     = output.topics == { runs = "org_test.runs", change_log = "org_test.change.log" }
-    error_message = "The topic is one of those that must exist."
+    error_message = "The output names the topic."
   }
 
   assert {
     condition     = local.functions["health_checker"].topic == "change_log" && output.port_setup.CHANGES_SOURCE == "change_log"
-    error_message = "Changes are read from it, and Port is set up for it."
+    error_message = "The function reads changes from the topic, and `port_setup` has the source."
   }
 }
 
-run "changes_and_policy_are_those_of_the_variables" {
+run "changes_and_policy_match_the_variables" {
   command = plan
 
   variables {
@@ -250,12 +250,12 @@ run "changes_and_policy_are_those_of_the_variables" {
       { kind = "roll_back", attempts = 1, wait_seconds = 30, auto_merge = true },
       { kind = "restart", attempts = 2, wait_seconds = 30 },
     ]
-    error_message = "In the order given, each with its own settings only."
+    error_message = "Strategies keep their order, and have only their own settings."
   }
 
   assert {
     condition     = jsondecode(local.environment.HEALTH_PROBE).canary_url == "https://canary.example/"
-    error_message = "The function that probes knows the canary address."
+    error_message = "The prober has the canary address."
   }
 
   assert {
@@ -264,7 +264,7 @@ run "changes_and_policy_are_those_of_the_variables" {
       { resourceType = ["entity"], context = { blueprint = ["service"] }, diff = { after = { properties = { environment = ["Production"], owner = ["a", "b"] } } } },
       { resourceType = ["entity"], context = { blueprint = ["team"] } },
     ])
-    error_message = "Health is first; each subscription has a filter of its own."
+    error_message = "Health is first, and each subscription has its own filter."
   }
 
   assert {

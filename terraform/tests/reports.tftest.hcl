@@ -28,11 +28,11 @@ run "one_throttled_route_calls_the_function" {
 
   assert {
     condition     = one(aws_api_gateway_method_settings.this.settings).throttling_rate_limit == 20 && one(aws_api_gateway_method_settings.this.settings).throttling_burst_limit == 40
-    error_message = "Throttled before the function is called."
+    error_message = "The stage throttles requests."
   }
 }
 
-run "logs_hold_no_token" {
+run "logs_contain_no_token" {
   command = plan
 
   module {
@@ -41,21 +41,21 @@ run "logs_hold_no_token" {
 
   assert {
     condition     = !strcontains(lower(one(aws_api_gateway_stage.this.access_log_settings).format), "authorization") && !strcontains(lower(one(aws_api_gateway_stage.this.access_log_settings).format), "header")
-    error_message = "The access log names no header."
+    error_message = "The access log does not contain headers."
   }
 
   assert {
     condition     = one(aws_api_gateway_method_settings.this.settings).logging_level == "OFF" && !one(aws_api_gateway_method_settings.this.settings).data_trace_enabled
-    error_message = "There is no execution log, which would hold headers and bodies."
+    error_message = "The execution log is off, because it would contain headers and bodies."
   }
 
   assert {
     condition     = aws_cloudwatch_log_group.this.kms_key_id == var.key_arn && aws_cloudwatch_log_group.this.retention_in_days == 90
-    error_message = "The access log is encrypted and kept as long as others."
+    error_message = "The access log is encrypted, and has the retention of the other logs."
   }
 }
 
-run "the_address_may_be_another" {
+run "the_base_address_can_be_set" {
   command = plan
 
   module {
@@ -74,6 +74,6 @@ run "the_address_may_be_another" {
 
   assert {
     condition     = output.url == "https://slipway.example.com/abc123/reports"
-    error_message = "The API's id is put in, and the route added."
+    error_message = "The address has the API's id and the route."
   }
 }

@@ -15,7 +15,7 @@ variables {
   deletion_protection = true
 }
 
-run "secrets_are_written_and_not_kept" {
+run "secrets_are_not_in_the_state" {
   module {
     source = "./modules/secrets"
   }
@@ -25,7 +25,7 @@ run "secrets_are_written_and_not_kept" {
       for version in concat(aws_secretsmanager_secret_version.port, aws_secretsmanager_secret_version.github, aws_secretsmanager_secret_version.kafka, aws_secretsmanager_secret_version.links, aws_secretsmanager_secret_version.slack) :
       version.secret_string_wo == null && version.secret_string_wo_version == 1
     ])
-    error_message = "The state holds the number of the version, not the value."
+    error_message = "The state contains the version's number, but not the value."
   }
 
   assert {
@@ -41,12 +41,12 @@ run "secrets_are_written_and_not_kept" {
         "aws:SourceAccount" = ["111122223333"]
         "aws:SourceArn"     = ["arn:aws:cloudwatch:eu-west-1:111122223333:alarm:slipway-*"]
     }]])
-    error_message = "CloudWatch may use the key for the alarms of this stack: else none would reach an encrypted topic."
+    error_message = "CloudWatch may use the key for this stack's alarms, which publish to an encrypted topic."
   }
 
   assert {
     condition     = aws_secretsmanager_secret.this["kafka"].name == "slipway/kafka" && aws_secretsmanager_secret.this["port"].recovery_window_in_days == 30
-    error_message = "Names begin with the prefix, and a deleted secret can be brought back."
+    error_message = "Names begin with the prefix, and a deleted secret can be restored."
   }
 }
 
@@ -64,14 +64,14 @@ run "a_later_plan_needs_no_values" {
     slack_webhook_url  = null
   }
 
-  # Known in a plan only because nothing is to be written.
+  # A plan knows these values only because it writes nothing.
   assert {
     condition     = aws_secretsmanager_secret_version.port[0].version_id != null && aws_secretsmanager_secret_version.links[0].version_id != null && aws_secretsmanager_secret_version.slack[0].version_id != null
-    error_message = "Without a new number the value is left alone."
+    error_message = "Without a new version number, the value is unchanged."
   }
 }
 
-run "a_secret_of_version_nought_is_never_written" {
+run "a_secret_with_version_0_is_not_written" {
   command = plan
 
   module {
@@ -84,21 +84,21 @@ run "a_secret_of_version_nought_is_never_written" {
 
   assert {
     condition     = length(aws_secretsmanager_secret_version.port) == 0 && length(aws_secretsmanager_secret_version.kafka) == 0 && length(aws_secretsmanager_secret_version.github) == 1
-    error_message = "Nought leaves the value to somebody else."
+    error_message = "Version 0 does not write the value."
   }
 
   assert {
     condition     = length(aws_secretsmanager_secret_version.links) == 0 && aws_secretsmanager_secret.this["links"].name == "slipway/links"
-    error_message = "The key of links can be somebody else's, too."
+    error_message = "Version 0 does not write the key of links."
   }
 
   assert {
     condition     = toset(keys(aws_secretsmanager_secret.this)) == toset(["port", "github", "kafka", "links"]) && length(aws_secretsmanager_secret_version.slack) == 0
-    error_message = "Without Slack there is no secret for it."
+    error_message = "Without Slack, its secret is not created."
   }
 }
 
-run "another_number_makes_another_key_of_links" {
+run "a_new_version_writes_a_new_key_of_links" {
   command = plan
 
   module {
@@ -111,11 +111,11 @@ run "another_number_makes_another_key_of_links" {
 
   assert {
     condition     = aws_secretsmanager_secret_version.links[0].secret_string_wo_version == 2
-    error_message = "The key is written anew."
+    error_message = "A new version number writes a new key."
   }
 }
 
-run "msk_gets_a_secret_with_the_name_that_it_demands" {
+run "the_secret_for_msk_has_the_required_prefix" {
   command = plan
 
   module {
@@ -128,6 +128,6 @@ run "msk_gets_a_secret_with_the_name_that_it_demands" {
 
   assert {
     condition     = aws_secretsmanager_secret.this["kafka"].name == "AmazonMSK_slipway"
-    error_message = "MSK refuses other names."
+    error_message = "The secret's name has the prefix that MSK requires."
   }
 }

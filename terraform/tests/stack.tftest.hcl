@@ -10,7 +10,7 @@ variables {
   github        = { repositories = { services = { name = "acme/services" } }, team_reviewers = { platform = ["octocat"] } }
 }
 
-run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
+run "two_variables_are_enough_and_rights_are_minimal" {
   command = plan
 
   assert {
@@ -20,14 +20,14 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
 
   assert {
     condition     = output.kafka.starting_position == "LATEST"
-    error_message = "Runs from before the installation are not repeated."
+    error_message = "Runs from before the installation are not read."
   }
 
   assert {
     # The most that a service control policy may have.
     # https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
     condition     = length(output.operators_deny_policy) <= 5120 && alltrue([for statement in jsondecode(output.operators_deny_policy).Statement : statement.Effect == "Deny" && !contains(statement.Resource, "*")])
-    error_message = "The policy for operators denies, names what is Slipway's, and fits wherever policies are attached."
+    error_message = "The policy for operators only denies, names Slipway's resources, and is within the size limits."
   }
 
   assert {
@@ -51,19 +51,19 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
 
   assert {
     condition     = toset(keys(module.kafka_trigger)) == toset(concat(keys(local.actions), ["approval", "health_checker"]))
-    error_message = "What is called by machines reads no topic."
+    error_message = "Functions that machines call do not read a topic."
   }
 
   assert {
     condition = alltrue([
       for action, _ in local.actions : local.functions[action].filters == [{ resourceType = ["run"], action = [action] }]
     ])
-    error_message = "Each action has a function that gets its runs, and no other."
+    error_message = "Each action has a function that receives only its runs."
   }
 
   assert {
     condition     = local.functions["approval"].filters == [{ resourceType = ["run"], action = ["decide_approval", "run_ended"] }]
-    error_message = "Approval gets decisions, and notices of ended runs."
+    error_message = "`approval` receives decisions and notifications of ended runs."
   }
 
   assert {
@@ -72,7 +72,7 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
       aws_lambda_layer_version.slipway.compatible_architectures == toset(["arm64"]) &&
       aws_lambda_layer_version.slipway.filename == null
     )
-    error_message = "The layer is that of the architecture, read from S3."
+    error_message = "The layer matches the architecture and comes from S3."
   }
 
   assert {
@@ -82,7 +82,7 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
       { for name in ["action", "approval", "check_catalog", "health_checker", "probe_health", "remediation", "report_pull_request", "sweep_runs"] : name => "${name}/content-of-${replace(name, "_", "-")}.zip" },
       { layer = "layer-arm64/content-of-layer-arm64.zip" }
     )
-    error_message = "Each archive has a key that changes with what it holds, and with nothing else."
+    error_message = "An archive's key changes only with its content."
   }
 
   assert {
@@ -90,22 +90,22 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
       for object in concat(values(aws_s3_object.artifact), [aws_s3_object.catalog, aws_s3_object.policy, aws_s3_object.remediation_policy, aws_s3_object.consumers, aws_s3_object.queues]) :
       length(object.override_provider[0].default_tags[0].tags) == 0
     ])
-    error_message = "Objects have no tags: S3 takes ten, and an installation may have more."
+    error_message = "Objects have no tags: S3 allows ten, and an installation may have more."
   }
 
   assert {
     condition     = var.approvals.audit.mode == "GOVERNANCE" && !var.approvals.api.manage_account && length(var.functions.reserved_concurrency) == 0
-    error_message = "By default records can be erased, the account's role is left alone, and no concurrency is reserved."
+    error_message = "By default records can be erased, the account's role is unchanged, and concurrency is not reserved."
   }
 
   assert {
     condition     = alltrue([for object in aws_s3_object.artifact : object.bucket == module.artifacts.name])
-    error_message = "Archives are in a bucket of their own."
+    error_message = "Archives have their own bucket."
   }
 
   assert {
     condition     = length(module.network) == 0 && length(module.kafka) == 0 && length(module.kafka_mirror) == 0 && length(aws_msk_single_scram_secret_association.kafka) == 0
-    error_message = "No network, no cluster and no mirror is made."
+    error_message = "Network, cluster and mirror are not created."
   }
 
   assert {
@@ -116,30 +116,30 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
       expires_after_seconds = 86400
       remind_before_seconds = 7200
     }) && length(local.approver_emails) == 0
-    error_message = "Without approvers what needs an approval is refused at its start, and no notices are sent."
+    error_message = "Without approvers, changes that need an approval are refused at their start, without notifications."
   }
 
   assert {
     # tests/unit/health/test_policy.py has the functions read the same file.
     condition     = jsonencode(jsondecode(aws_s3_object.remediation_policy.content)) == jsonencode(jsondecode(file("../tests/fixtures/terraform/remediation_policy.json")))
-    error_message = "What Terraform writes is what the functions are tested with."
+    error_message = "The document is the one that the functions are tested with."
   }
 
   assert {
     condition     = aws_s3_object.remediation_policy.key == local.environment.REMEDIATION_POLICY_KEY
-    error_message = "The function is told where the document is."
+    error_message = "The function receives the key of the document."
   }
 
   assert {
     condition     = local.environment.SLACK_SECRET_ID == "" && local.environment.LINKS_SECRET_ID != ""
-    error_message = "Without Slack there is no secret to read."
+    error_message = "Without Slack, the functions receive no secret for it."
   }
 
   assert {
     condition = local.callers["approval"].api.source_arn == "arn:aws:execute-api:eu-west-1:111122223333:mock/live/*" && {
       for name, caller in local.callers["sweep_runs"] : name => "${caller.principal} ${caller.source_arn}"
     } == { for name in ["executions", "remediations", "schedule"] : name => "events.amazonaws.com arn:aws:events:eu-west-1:111122223333:rule/mock" }
-    error_message = "The API may call one function, EventBridge's rules the other."
+    error_message = "The API may call `approval`, and EventBridge's rules may call `sweep_runs`."
   }
 
   assert {
@@ -147,12 +147,12 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
       local.callers["report_pull_request"].api.source_arn == "arn:aws:execute-api:eu-west-1:111122223333:mock/live/POST/reports" &&
       endswith(local.environment.REPORTS_AUDIENCE, "/reports") && output.reports_url == local.environment.REPORTS_AUDIENCE
     )
-    error_message = "Reports come by one route of an API of their own, whose address is the audience of tokens."
+    error_message = "Reports have an API with one route, whose address is the audience of tokens."
   }
 
   assert {
     condition     = local.environment.GITHUB_OIDC_ISSUER == "https://token.actions.githubusercontent.com"
-    error_message = "github.com's tokens count."
+    error_message = "The issuer is github.com's."
   }
 
   assert {
@@ -164,7 +164,7 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
     condition = jsondecode(local.environment.SWEEP_LIMITS) == {
       never_received = 900, report = 1800, pull_request = 2592000, reminder = 259200, held = 259200
     }
-    error_message = "15 and 30 minutes, 30 days with a reminder 3 days before, 72 hours."
+    error_message = "The times are 15 and 30 minutes, 30 days with a reminder 3 days before, and 72 hours."
   }
 
   assert {
@@ -172,22 +172,22 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
       { decide_approval = local.function_alias_arns["approval"] },
       { for action, _ in local.actions : action => local.function_alias_arns[action] },
     )
-    error_message = "Each action of Slipway is swept, once the function that reads it does read, and nothing else is."
+    error_message = "Only actions of Slipway are swept, once their functions read."
   }
 
   assert {
     condition     = toset(jsondecode(aws_s3_object.policy.content).own_automations) == toset(concat([for action, _ in local.actions : "${action}_ended"], [for blueprint in local.health_blueprints : "${blueprint}_health_changes"]))
-    error_message = "Runs of Slipway's automations, and no others, are ended once they are old."
+    error_message = "Only old runs of Slipway's automations are ended."
   }
 
   assert {
     condition     = toset(one([for statement in local.grants["sweep"] : statement.resources if statement.sid == "RingForRuns"])) == toset(values(local.own_actions))
-    error_message = "The sweep invokes the functions of actions, and no others."
+    error_message = "The sweep may invoke only the functions of actions."
   }
 
   assert {
     condition     = data.aws_iam_policy_document.sweep_mappings.statement[0].actions == toset(["lambda:GetEventSourceMapping"]) && length(data.aws_iam_policy_document.sweep_mappings.statement) == 1
-    error_message = "The sweep looks at event source mappings and pauses none."
+    error_message = "The sweep may read event source mappings, but not pause them."
   }
 
   assert {
@@ -213,7 +213,7 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
         StartApproval      = ["states:StartExecution"]
       }
     ])
-    error_message = "Changes: these statements, and no other."
+    error_message = "`health_checker` has exactly these statements."
   }
 
   assert {
@@ -228,7 +228,7 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
       ReadCatalog    = ["s3:GetObjectVersion"]
       DecryptRecords = ["kms:Decrypt"]
     }
-    error_message = "Reports: these statements, and no other; it writes to no run."
+    error_message = "`report_pull_request` has exactly these statements, without writes to runs."
   }
 
   assert {
@@ -254,7 +254,7 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
       RecordDecisions      = ["s3:PutObject"]
       EncryptDecisions     = ["kms:GenerateDataKey"]
     }
-    error_message = "Approval: these statements, and no other."
+    error_message = "`approval` has exactly these statements."
   }
 
   assert {
@@ -282,7 +282,7 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
       FindFailedRecords    = ["s3:ListBucket"]
       ReadFailedRecords    = ["s3:GetObject"]
     }
-    error_message = "The sweep: these statements, and no other."
+    error_message = "`sweep_runs` has exactly these statements."
   }
 
   assert {
@@ -300,31 +300,31 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
       TellOfIllServices = ["sns:Publish"]
       UseKeyOfAlerts    = ["kms:Decrypt", "kms:GenerateDataKey"]
     }
-    error_message = "Remediation: these statements, and no other; it decides on no request."
+    error_message = "`remediation` has exactly these statements, without decisions on requests."
   }
 
   assert {
     condition     = length(local.functions["probe_health"].grants) == 0 && keys(local.function_environments["probe_health"]) == ["HEALTH_PROBE"]
-    error_message = "What goes where anybody's health URL leads has no rights and knows nothing."
+    error_message = "`probe_health`, which opens untrusted URLs, has no rights and no other settings."
   }
 
   assert {
     condition     = local.grants.deliver_later[0].resources == ["arn:aws:s3:::mock/later/*"]
-    error_message = "Failed records are out of the function's reach."
+    error_message = "The function cannot access failed records."
   }
 
   assert {
     condition = alltrue([
       for name, function in local.functions : name == "approval" || name == "sweep_runs" || length(setintersection(function.grants, ["approvals", "withdraw", "answer", "audit", "notify"])) == 0
     ])
-    error_message = "Whoever asks for a change can neither see nor answer requests."
+    error_message = "Functions that request changes can neither read nor decide approval requests."
   }
 
   assert {
     condition = [for statement in flatten(values(local.grants)) : [statement.sid, statement.actions] if anytrue([for resource in statement.resources : strcontains(resource, "/decisions/")])] == [
       ["RecordDecisions", ["s3:PutObject"]]
     ]
-    error_message = "Records of decisions are added, and never read, replaced or deleted."
+    error_message = "Functions may add records of decisions, but not read, replace or delete them."
   }
 
   assert {
@@ -332,17 +332,17 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
       for action in flatten([for name, statements in local.grants : statements[*].actions if name != "sweep"]) :
       startswith(action, "s3:Delete") || action == "dynamodb:Scan" || action == "dynamodb:Query"
     ])
-    error_message = "No function but the sweep deletes objects, or reads more than single items."
+    error_message = "Only the sweep may delete objects, and read more than single items."
   }
 
   assert {
     condition     = !anytrue([for action in flatten([for statement in flatten(values(local.grants)) : statement.actions]) : strcontains(action, "Bypass") || action == "s3:DeleteObjectVersion"])
-    error_message = "No function gets round a retention, or deletes for good."
+    error_message = "No function may bypass a retention, or delete versions."
   }
 
   assert {
     condition     = [for name, function in local.functions : name if contains(function.grants, "sweep")] == ["sweep_runs"]
-    error_message = "Only the sweep looks for what is open."
+    error_message = "Only the sweep may search for open runs."
   }
 
   assert {
@@ -356,19 +356,19 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
       FindFailedRecords  = ["arn:aws:s3:::mock"]
       ReadFailedRecords  = ["arn:aws:s3:::mock/aws/lambda/*", "arn:aws:s3:::mock/held/*"]
     }
-    error_message = "The sweep reads one index, the locks and the failed records, knows its own executions, and forgets waiting records only."
+    error_message = "The sweep may read one index, locks, failed records and this stack's executions, and delete only waiting records."
   }
 
   assert {
     condition = flatten([
       for statement in local.grants.sweep : [for condition in statement.conditions : [condition.test, condition.values]] if statement.sid == "FindFailedRecords"
     ]) == ["StringLike", "aws/lambda/*", "held/*"]
-    error_message = "Wherever the sweep reads records it may list them: S3 says of no other that it is not there."
+    error_message = "The sweep may list what it reads: without that right, S3 answers 403 for a missing record."
   }
 
   assert {
     condition     = local.grants.ledger[0].resources == [for key in ["runs", "locks", "idempotency"] : module.storage.tables[key].arn]
-    error_message = "Requests are not part of the ledger."
+    error_message = "Functions that write the ledger may not write requests."
   }
 
   assert {
@@ -385,7 +385,7 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
 
   assert {
     condition     = jsondecode(aws_s3_object.policy.content).team_reviewers == { platform = ["octocat"] } && local.environment.PORT_SIGNATURE == "if_present"
-    error_message = "Reviewers are in the policy, whose length has no limit."
+    error_message = "Reviewers are in the policy document, not in the environment."
   }
 
   assert {
@@ -395,36 +395,36 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
 
   assert {
     condition     = toset(keys(local.settings)) == toset(concat(["action"], local.reserved_names))
-    error_message = "Each function has settings; scripts/settings writes them."
+    error_message = "Each function has settings, which scripts/settings writes."
   }
 
   assert {
     condition     = toset(local.reserved_names) == setunion(setsubtract(keys(local.functions), keys(local.actions)), ["check_catalog", "receive_webhook"])
-    error_message = "No action can have the name of a function that is Slipway's own."
+    error_message = "An action cannot have the name of one of Slipway's own functions."
   }
 
   assert {
     condition     = toset([for name in keys(local.actions) : local.function_environments[name].ACTION]) == toset(keys(local.actions))
-    error_message = "Each function of an action knows whose it is."
+    error_message = "Each function of an action has the action's name."
   }
 
   assert {
     condition     = local.metrics_namespace == "Slipway/slipway"
-    error_message = "The metrics are those of this installation."
+    error_message = "Metrics have this installation's namespace."
   }
 
   assert {
     condition     = !anytrue([for name, _ in local.environment : strcontains(name, "TOKEN") || endswith(name, "CLIENT_SECRET") || strcontains(name, "PASSWORD")])
-    error_message = "No secret is in the environment."
+    error_message = "The environment has no secrets."
   }
 
   assert {
     condition     = local.environment.PARTIAL_BATCH_RESPONSE == "false"
-    error_message = "On demand, no answer of a function is read."
+    error_message = "On-demand mappings do not read partial batch responses."
   }
 }
 
-run "functions_answer_for_each_record_with_provisioned_pollers" {
+run "provisioned_pollers_read_partial_batch_responses" {
   command = plan
 
   variables {
@@ -437,7 +437,7 @@ run "functions_answer_for_each_record_with_provisioned_pollers" {
   }
 }
 
-run "an_organisation_in_the_us_has_the_brokers_there" {
+run "an_organisation_in_the_us_uses_brokers_there" {
   command = plan
 
   variables {
@@ -450,22 +450,22 @@ run "an_organisation_in_the_us_has_the_brokers_there" {
 
   assert {
     condition     = jsonencode(jsondecode(aws_s3_object.remediation_policy.content)) == jsonencode(merge(jsondecode(file("../tests/fixtures/terraform/remediation_policy.json")), { mode = "off" }))
-    error_message = "A mode is all that differs in the document."
+    error_message = "Only the mode differs in the document."
   }
 
   assert {
     condition     = alltrue([for server in output.kafka.bootstrap_servers : endswith(server, ".us-east-1.amazonaws.com:9196")])
-    error_message = "Brokers and API are in one region."
+    error_message = "Brokers and API are in the same region."
   }
 
   assert {
     condition     = local.environment.GITHUB_OIDC_ISSUER == "https://token.actions.acme.ghe.com"
-    error_message = "An enterprise with data residency has an issuer of its own."
+    error_message = "An enterprise with data residency has its own issuer."
   }
 
   assert {
     condition     = aws_lambda_layer_version.slipway.s3_key == "layer-x86_64/content-of-layer-x86-64.zip"
-    error_message = "The layer is that of the architecture."
+    error_message = "The layer matches the architecture."
   }
 }
 
@@ -494,7 +494,7 @@ run "an_existing_cluster_is_read_from_now_on" {
 
   assert {
     condition     = length(module.kafka) == 0 && length(aws_msk_single_scram_secret_association.kafka) == 1
-    error_message = "No cluster is made, but the secret's user is made known to it."
+    error_message = "The cluster is not created, but the secret is associated with it."
   }
 }
 
@@ -508,16 +508,16 @@ run "a_new_provisioned_cluster_is_read_from_its_beginning" {
 
   assert {
     condition     = output.kafka.starting_position == "TRIM_HORIZON" && length(module.kafka) == 1 && length(module.network) == 1
-    error_message = "The cluster is made, and every record in it is ours."
+    error_message = "The cluster is created, and reading starts at its beginning."
   }
 
   assert {
     condition     = length(module.kafka_mirror) == 1 && toset(keys(output.secrets)) == toset(["port", "github", "kafka", "mirror", "links"])
-    error_message = "Port's topics are copied there, with a credential of their own."
+    error_message = "The mirror copies Port's topics, with its own credential."
   }
 }
 
-run "a_new_serverless_cluster_knows_no_secret" {
+run "a_new_serverless_cluster_has_no_secret" {
   command = plan
 
   variables {

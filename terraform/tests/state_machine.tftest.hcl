@@ -41,7 +41,7 @@ run "the_definition_has_the_retry_policy_of_all_machines" {
       ["Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout"],
       ["States.TaskFailed"],
     ]
-    error_message = "What passes by itself comes first, everything else last."
+    error_message = "Temporary errors come first, and all others last."
   }
 
   assert {
@@ -50,7 +50,7 @@ run "the_definition_has_the_retry_policy_of_all_machines" {
       for attempt in range(jsondecode(output.definition).States.Begin.Retry[0].MaxAttempts) :
       min(jsondecode(output.definition).States.Begin.Retry[0].MaxDelaySeconds, jsondecode(output.definition).States.Begin.Retry[0].IntervalSeconds * pow(jsondecode(output.definition).States.Begin.Retry[0].BackoffRate, attempt))
     ]) / 2 > 3600
-    error_message = "A step outlasts GitHub's hourly rate limit."
+    error_message = "Retries of a step last longer than GitHub's hourly rate limit."
   }
 
   assert {
@@ -68,12 +68,12 @@ run "executions_are_logged_and_traced" {
 
   assert {
     condition     = !aws_sfn_state_machine.this.logging_configuration[0].include_execution_data && aws_sfn_state_machine.this.logging_configuration[0].level == "ALL"
-    error_message = "Every state is in the log, but no data where that has task tokens."
+    error_message = "The log has every state, but without data if that contains task tokens."
   }
 
   assert {
     condition     = aws_sfn_state_machine.this.tracing_configuration[0].enabled && startswith(aws_cloudwatch_log_group.this.name, "/aws/vendedlogs/") && aws_cloudwatch_log_group.this.kms_key_id == var.key_arn
-    error_message = "Executions are traced, and their encrypted log needs no more room in CloudWatch's policy."
+    error_message = "Executions are traced, and their encrypted log has the prefix that CloudWatch's policy already allows."
   }
 }
 
@@ -93,12 +93,12 @@ run "the_role_has_its_statements_and_no_more" {
       WriteLog    = ["*", 0]
       WriteTraces = ["*", 0]
     }
-    error_message = "Only log deliveries and traces, which know no resource, are granted on all."
+    error_message = "Only log deliveries and traces, which do not support resources, are granted on all."
   }
 
   assert {
     condition     = aws_iam_role.this.name == "slipway-example-machine" && aws_iam_role.this.permissions_boundary == "arn:aws:iam::111122223333:policy/boundary"
-    error_message = "The boundary bounds the role."
+    error_message = "The role has the boundary."
   }
 
   assert {
@@ -134,16 +134,16 @@ run "the_sweep_is_called_for_executions_that_stopped" {
       detail-type = ["Step Functions Execution Status Change"]
       detail      = { stateMachineArn = [aws_sfn_state_machine.this.arn], status = ["ABORTED", "FAILED", "TIMED_OUT"] }
     }
-    error_message = "All three ways, and only this machine's."
+    error_message = "The rule matches all three ways of stopping, for this machine only."
   }
 
   assert {
     condition     = aws_cloudwatch_event_target.sweep_runs[0].arn == "arn:aws:lambda:eu-west-1:111122223333:function:slipway-sweep_runs:live" && aws_cloudwatch_event_target.sweep_runs[0].retry_policy[0].maximum_retry_attempts == 185
-    error_message = "EventBridge calls the sweep's alias, again and again if need be."
+    error_message = "EventBridge calls the sweep's alias, with retries."
   }
 }
 
-run "no_rule_is_made_where_no_sweep_is_named" {
+run "without_a_sweep_there_is_no_rule" {
   command = plan
 
   module {
@@ -156,6 +156,6 @@ run "no_rule_is_made_where_no_sweep_is_named" {
 
   assert {
     condition     = length(aws_cloudwatch_event_rule.stopped) == 0 && output.stopped_rule_arn == null
-    error_message = "Nothing is called."
+    error_message = "No rule and no target is created."
   }
 }

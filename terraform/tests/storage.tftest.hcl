@@ -23,7 +23,7 @@ run "tables_are_encrypted_recoverable_and_paid_by_request" {
       for table in [aws_dynamodb_table.runs, aws_dynamodb_table.locks, aws_dynamodb_table.idempotency, aws_dynamodb_table.approvals] :
       table.server_side_encryption[0].enabled && table.point_in_time_recovery[0].enabled && table.billing_mode == "PAY_PER_REQUEST"
     ])
-    error_message = "Each table."
+    error_message = "Each table is encrypted, recoverable and billed per request."
   }
 
   assert {
@@ -38,7 +38,7 @@ run "tables_are_encrypted_recoverable_and_paid_by_request" {
 
   assert {
     condition     = aws_dynamodb_table.approvals.range_key == null && length(aws_dynamodb_table.approvals.global_secondary_index) == 0 && length(aws_dynamodb_table.approvals.ttl) == 0
-    error_message = "Requests are found by their id alone, and none disappears."
+    error_message = "Requests have only an id as key, and do not expire."
   }
 
   assert {
@@ -46,7 +46,7 @@ run "tables_are_encrypted_recoverable_and_paid_by_request" {
       for index in aws_dynamodb_table.runs.global_secondary_index :
       index.name == "open_since" && index.hash_key == "open" && index.range_key == "open_since"
     ])
-    error_message = "Open runs are found by the sparse index."
+    error_message = "The sparse index has open runs."
   }
 
   assert {
@@ -55,7 +55,7 @@ run "tables_are_encrypted_recoverable_and_paid_by_request" {
   }
 }
 
-run "only_what_was_dealt_with_expires" {
+run "only_waiting_and_settled_records_expire" {
   command = plan
 
   module {
@@ -66,18 +66,18 @@ run "only_what_was_dealt_with_expires" {
     condition = {
       for rule in aws_s3_bucket_lifecycle_configuration.records[0].rule : rule.filter[0].prefix => rule.expiration[0].days if length(rule.expiration) > 0
     } == { "later/" = 14, "webhook/" = 30, "requests/" = 120, "approvals/" = 120, "archive/" = 90 }
-    error_message = "Only waiting records, previews and what was dealt with expire; failed ones stay until somebody has dealt with them, and so does the policy."
+    error_message = "Waiting records, previews and settled records expire; failed records and the policy do not."
   }
 
   assert {
     condition = {
       for rule in aws_s3_bucket_lifecycle_configuration.records[0].rule : rule.filter[0].prefix => rule.noncurrent_version_expiration[0].noncurrent_days if length(rule.noncurrent_version_expiration) > 0
     } == { "later/" = 14, "webhook/" = 14, "requests/" = 14, "approvals/" = 14, "archive/" = 14, "policy/" = 14, "aws/lambda/" = 14, "held/" = 14, "catalog/" = 500 }
-    error_message = "Old versions expire after two weeks, those of the catalog after the audit retention; no rule is for the whole bucket."
+    error_message = "Old versions expire after two weeks, and those of the catalog after the audit retention; each rule has a prefix."
   }
 }
 
-run "failed_records_are_announced_and_watched" {
+run "failed_records_send_notifications" {
   command = plan
 
   module {
@@ -86,12 +86,12 @@ run "failed_records_are_announced_and_watched" {
 
   assert {
     condition     = toset([for notice in aws_s3_bucket_notification.records.queue : notice.filter_prefix]) == toset(["aws/lambda/", "held/"])
-    error_message = "Both kinds of failed records are announced, waiting ones are not."
+    error_message = "Both kinds of failed records send a notification, but waiting records do not."
   }
 
   assert {
     condition     = aws_sqs_queue.failed_records.sqs_managed_sse_enabled && aws_sqs_queue.failed_records.message_retention_seconds == 1209600
-    error_message = "Notices are encrypted and kept for as long as SQS can."
+    error_message = "Notifications are encrypted, and have the longest retention of SQS."
   }
 
   assert {
@@ -103,11 +103,11 @@ run "failed_records_are_announced_and_watched" {
 
   assert {
     condition     = module.audit[0].object_lock.mode == "COMPLIANCE" && module.audit[0].object_lock.days == 500 && module.records[0].object_lock == null
-    error_message = "Records of decisions are kept from everybody for as long as was asked."
+    error_message = "Records of decisions have the configured retention."
   }
 }
 
-run "the_sandbox_can_be_taken_away" {
+run "a_sandbox_can_be_deleted" {
   command = plan
 
   module {
@@ -122,6 +122,6 @@ run "the_sandbox_can_be_taken_away" {
 
   assert {
     condition     = !aws_dynamodb_table.runs.deletion_protection_enabled && length(aws_s3_bucket_lifecycle_configuration.records) == 0
-    error_message = "Tables can be deleted, and no rule is waited for."
+    error_message = "Tables can be deleted, and lifecycle rules are not created."
   }
 }

@@ -10,7 +10,7 @@ variables {
   emails  = ["one@acme.example", "two@acme.example"]
 }
 
-run "messages_are_encrypted_and_go_to_everyone_by_tls" {
+run "messages_are_encrypted_and_require_tls" {
   command = plan
 
   module {
@@ -24,7 +24,7 @@ run "messages_are_encrypted_and_go_to_everyone_by_tls" {
 
   assert {
     condition     = { for email, one in aws_sns_topic_subscription.email : email => "${one.protocol} ${one.endpoint}" if one.filter_policy == null } == { "one@acme.example" = "email one@acme.example", "two@acme.example" = "email two@acme.example" }
-    error_message = "Each is told by e-mail."
+    error_message = "Each person has an e-mail subscription."
   }
 
   assert {
@@ -71,6 +71,6 @@ run "cloudwatch_may_publish_the_alarms_of_this_stack" {
         "aws:SourceAccount" = ["111122223333"]
         "aws:SourceArn"     = ["arn:aws:cloudwatch:eu-west-1:111122223333:alarm:slipway-*"]
     }]])
-    error_message = "Alarms that begin with the prefix, and no others."
+    error_message = "Only alarms that begin with the prefix may publish."
   }
 }

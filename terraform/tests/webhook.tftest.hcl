@@ -11,12 +11,12 @@ variables {
   run_source    = { mode = "webhook", concurrency = 7, throttle_rate = 11, throttle_burst = 22 }
 }
 
-run "each_function_has_a_queue_in_place_of_a_topic" {
+run "each_function_has_a_queue_instead_of_a_topic" {
   command = plan
 
   assert {
     condition     = length(module.kafka_trigger) == 0 && output.kafka == null && length(output.topics) == 0 && !contains(keys(output.secrets), "kafka")
-    error_message = "Nothing is left of Kafka."
+    error_message = "The stack has no mapping of Kafka."
   }
 
   assert {
@@ -31,33 +31,33 @@ run "each_function_has_a_queue_in_place_of_a_topic" {
 
   assert {
     condition     = toset(keys(local.queues.runs)) == toset(concat(keys(local.actions), ["decide_approval", "run_ended"])) && local.queues.entities != null && length(local.queues.dead_letters) == length(module.queue_trigger)
-    error_message = "Every action, and every change, has a queue to go to."
+    error_message = "Every action, and the change log, has a queue."
   }
 
   assert {
     condition     = jsondecode(aws_s3_object.queues.content).runs == jsondecode(jsonencode(local.queues.runs)) && aws_s3_object.queues.key == "policy/queues.json"
-    error_message = "The functions are told where the queues are."
+    error_message = "The functions receive the queues."
   }
 
   assert {
     condition     = output.port_setup.RUN_SOURCE == "webhook" && endswith(output.port_setup.WEBHOOK_URL, "/live/port/webhook") && output.webhook_url == output.port_setup.WEBHOOK_URL
-    error_message = "scripts/port_setup is told where Port is to send runs."
+    error_message = "The output `port_setup` has the webhook's address."
   }
 }
 
-run "the_receiving_function_may_write_to_queues_alone" {
+run "the_receiving_function_may_write_only_to_queues" {
   command = plan
 
   assert {
     condition = toset(flatten([for grant in local.functions["receive_webhook"].grants : [for statement in local.grants[grant] : statement.actions]])) == toset([
       "kms:Decrypt", "kms:GenerateDataKey", "s3:GetObject", "s3:PutObject", "secretsmanager:GetSecretValue", "sqs:SendMessage",
     ])
-    error_message = "It reads Port's secret and where queues are, and writes messages."
+    error_message = "It may read Port's secret and the queues' URLs, and write messages."
   }
 
   assert {
     condition     = toset(one([for statement in local.grants["queue"] : statement.resources if statement.sid == "QueueMessages"])) == toset([for name in values(local.queue_names) : "arn:aws:sqs:eu-west-1:111122223333:${name}"])
-    error_message = "It writes into the functions' queues, not into those of what was given up."
+    error_message = "It may write to the functions' queues, but not to the dead-letter queues."
   }
 
   assert {
@@ -67,7 +67,7 @@ run "the_receiving_function_may_write_to_queues_alone" {
 
   assert {
     condition     = length(keys(module.function["receive_webhook"])) > 0 && local.function_environments["receive_webhook"].PORT_SECRET_ID != ""
-    error_message = "It is told where the secret is."
+    error_message = "It receives the secret's name."
   }
 }
 
@@ -80,16 +80,16 @@ run "kafka_has_no_queue_and_no_webhook" {
 
   assert {
     condition     = length(module.queue_trigger) == 0 && !contains(keys(module.function), "receive_webhook") && output.webhook_url == null
-    error_message = "Kafka stays as it was."
+    error_message = "With Kafka, mappings read topics."
   }
 
   assert {
     condition     = jsondecode(aws_s3_object.queues.content) == { runs = {}, entities = null, dead_letters = {} }
-    error_message = "The sweep finds no dead-letter queues."
+    error_message = "The sweep receives no dead-letter queues."
   }
 }
 
-run "a_queue_gives_up_and_repeats_in_bounds" {
+run "a_queue_bounds_its_retries" {
   command = plan
 
   module {
@@ -109,36 +109,36 @@ run "a_queue_gives_up_and_repeats_in_bounds" {
 
   assert {
     condition     = aws_sqs_queue.messages.visibility_timeout_seconds == 360 && jsondecode(aws_sqs_queue.messages.redrive_policy).maxReceiveCount == 3
-    error_message = "A message is repeated after six times the function's time-out, three times."
+    error_message = "The visibility timeout is six times the function's time-out, and a message is tried three times."
   }
 
   assert {
     condition     = aws_sqs_queue.messages.sqs_managed_sse_enabled && aws_sqs_queue.dead_letters.sqs_managed_sse_enabled && aws_sqs_queue.messages.fifo_queue && aws_sqs_queue.dead_letters.fifo_queue
-    error_message = "Both are encrypted, and both keep the order."
+    error_message = "Both queues are encrypted and FIFO."
   }
 
   assert {
     condition     = aws_sqs_queue.dead_letters.name == "slipway-health_checker-failed.fifo" && aws_sqs_queue.dead_letters.message_retention_seconds == 1209600
-    error_message = "What was given up is kept as long as SQS keeps anything."
+    error_message = "The dead-letter queue has the longest retention of SQS."
   }
 
   assert {
     condition     = aws_lambda_event_source_mapping.this.batch_size == 10 && aws_lambda_event_source_mapping.this.function_response_types == toset(["ReportBatchItemFailures"]) && one(aws_lambda_event_source_mapping.this.scaling_config).maximum_concurrency == 7
-    error_message = "Lambda reads which messages failed, and so many invocations at most work at once."
+    error_message = "The mapping reads partial batch responses, and limits concurrent invocations."
   }
 
   assert {
     condition     = data.aws_iam_policy_document.this.statement[0].resources == toset(["arn:aws:sqs:eu-west-1:111122223333:slipway-health_checker.fifo"]) && !contains(flatten([for statement in data.aws_iam_policy_document.this.statement : statement.actions]), "sqs:SendMessage")
-    error_message = "The function's role reads its own queue, and writes to none."
+    error_message = "The function's role may read its own queue, but not write to a queue."
   }
 
   assert {
     condition     = alltrue([for document in data.aws_iam_policy_document.queue : one([for condition in document.statement[0].condition : condition.variable]) == "aws:SecureTransport"])
-    error_message = "Both take requests by TLS alone."
+    error_message = "Both queues require TLS."
   }
 }
 
-run "the_webhook_has_a_throttle_of_its_own" {
+run "the_webhook_has_its_own_throttle" {
   command = plan
 
   module {
@@ -158,12 +158,12 @@ run "the_webhook_has_a_throttle_of_its_own" {
 
   assert {
     condition     = aws_api_gateway_method_settings.webhook[0].method_path == "port/webhook/POST" && one(aws_api_gateway_method_settings.webhook[0].settings).throttling_rate_limit == 11 && one(aws_api_gateway_method_settings.webhook[0].settings).throttling_burst_limit == 22
-    error_message = "A flood of one route does not use up the other's."
+    error_message = "Each route has its own throttle."
   }
 
   assert {
     condition     = one(aws_api_gateway_method_settings.webhook[0].settings).logging_level == "OFF" && !one(aws_api_gateway_method_settings.webhook[0].settings).data_trace_enabled
-    error_message = "No log holds signatures or bodies."
+    error_message = "Logs do not contain signatures or bodies."
   }
 
   assert {
@@ -172,7 +172,7 @@ run "the_webhook_has_a_throttle_of_its_own" {
   }
 }
 
-run "what_sqs_or_lambda_would_refuse_is_refused" {
+run "values_that_sqs_or_lambda_refuses_are_refused" {
   command = plan
 
   module {

@@ -1,7 +1,7 @@
 """Compare a mapping's secret with the credentials of the sandbox's Port.
 
-The sandbox's broker speaks plaintext and would take anyone; a mapping whose secret is missing or
-wrong must not work here when it would not work against the real cluster.
+The sandbox's broker has no TLS and accepts every client. A mapping whose secret is missing or wrong
+must fail here, because it would fail against the real cluster.
 """
 
 import json

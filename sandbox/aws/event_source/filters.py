@@ -3,12 +3,11 @@
 Patterns are matched by LocalStack's own rule engine, against the decoded `value` (and `key`).
 See https://docs.aws.amazon.com/lambda/latest/dg/kafka-filtering.html.
 
-Where that page is followed, and where not: a pattern for `value` that is an object is held against
-the value's JSON, one that is a list against its text. Of a value that does not have the pattern's
-format the page says that only the filters on metadata apply, which for Kafka are none, so that such
-a record would pass. Here it is dropped and counted, as Lambda does for its other sources: the
-stricter reading, and the one that Slipway's mappings are designed on. Functions that are invoked
-without a filter see such records in any case.
+A pattern for `value` that is an object is compared with the value's JSON; a list is compared with
+its text. If a value does not have the pattern's format, the page says that only filters on metadata
+apply. Kafka has none of these, so such a record would pass. Here it is dropped and counted, as
+Lambda does for its other sources: Slipway's mappings are designed for this stricter reading.
+Functions without a filter receive such records in any case.
 """
 
 import json
@@ -26,7 +25,7 @@ LOG = logging.getLogger(__name__)
 
 
 class Decision(Enum):
-    """What becomes of a record."""
+    """What happens to a record."""
 
     INVOKE = auto()
     FILTERED = auto()
@@ -35,7 +34,7 @@ class Decision(Enum):
 
 @dataclass(frozen=True)
 class _Content:
-    """A value or key: as text and as JSON, where it is either."""
+    """A value or key, as text and as JSON if it is valid."""
 
     text: str | None
     is_json: bool
@@ -65,7 +64,7 @@ def _matches(pattern: dict[str, Any], document: dict[str, Any]) -> bool:
     try:
         return bool(matches_event(pattern, document))
     except (AttributeError, TypeError, RecursionError) as error:
-        # The engine expects text where a pattern compares text, and recurses into what is nested.
+        # The engine fails on values of another type than the pattern's, and on deep nesting.
         LOG.debug("a filter does not apply to a record: %s", error)
         return False
 
@@ -81,7 +80,7 @@ class Filter:
         self._patterns: list[dict[str, Any]] = [json.loads(pattern) for pattern in patterns]
 
     def decide(self, record: Record) -> Decision:
-        """Return what becomes of one record."""
+        """Return what happens to one record."""
         if not self._patterns:
             return Decision.INVOKE
         content = {"value": _Content.of(record.value), "key": _Content.of(record.key)}

@@ -1,7 +1,7 @@
 """The event source's AWS calls, made to the LocalStack of this process.
 
-Everything but the invocation is done with the function's role, as Lambda does it: so the calls are
-among those that the role's policy must allow.
+All calls except the invocation use the function's role, as Lambda's do. So the role's policy must
+allow them.
 """
 
 import threading

@@ -60,8 +60,8 @@ class Context:
 class Partition:
     """Runs a thread of its own from `start` until the context's `stop` is set.
 
-    An invocation that is under way when `stop` is set is waited for and still counts; what was not
-    begun is left, and read again by the next poller.
+    If an invocation is in progress when `stop` is set, the thread waits for its result. The next
+    poller reads the remaining records again.
 
     Args:
         context: what the partitions share.

@@ -44,11 +44,11 @@ def create_kafka_poller(
 
 
 class KafkaPoller(localstack_poller.Poller):  # type: ignore[misc]  # LocalStack is untyped
-    """What LocalStack's worker of a mapping calls, about once a second, while it is enabled.
+    """Poll for LocalStack's worker of a mapping, about once a second.
 
-    The work is done by a `Poller` with threads of its own. An update of a mapping makes a new
-    worker at once; its poller waits until that of the former has ended, so that no two of them
-    ever work on the same records.
+    A `Poller` with its own threads does the work. An update of a mapping creates a new worker at
+    once. Its poller waits until the previous poller has ended, so that the two never process the
+    same records.
     """
 
     def __init__(self, configuration: dict[str, Any], processor: object) -> None:
@@ -87,7 +87,7 @@ class KafkaPoller(localstack_poller.Poller):  # type: ignore[misc]  # LocalStack
             self._update("State", EsmState.ENABLED)
 
     def close(self) -> None:
-        """End the poller; an invocation that is under way is not waited for."""
+        """End the poller, without waiting for a running invocation."""
         self._poller.stop()
 
     def _update(self, name: str, value: str) -> None:

@@ -237,7 +237,7 @@ class _Reader:
             self._partitions[number].start()
 
     def read(self) -> None:
-        """Hand on what has arrived, commit what is finished, look after partitions.
+        """Pass on new records, commit finished ones, and follow changes of partitions.
 
         Raises:
             Problem: the topic cannot be read.
@@ -260,7 +260,7 @@ class _Reader:
             self.find_partitions(StartingPosition.TRIM_HORIZON)
 
     def close(self) -> None:
-        """Wait for what is under way and commit it."""
+        """Wait for running invocations, and commit their records."""
         for partition in self._partitions.values():
             partition.join()
         self._commit()

@@ -2,9 +2,8 @@
 
 That is the group's committed offset, or the starting position.
 
-A broker's own answer for the end of a partition, or for a time, is taken as a place to look from:
-from there records are read up to the first that qualifies. A broker that answers exactly needs no
-reading; Tansu's answers are too early (see `sandbox.broker`).
+The broker's answer for a partition's end, or for a time, can be too early (Tansu's is, see
+`sandbox.broker`). So records are read from there up to the first one that qualifies.
 """
 
 import time
@@ -28,13 +27,13 @@ def start_positions(
     start: StartingPosition,
     start_at: int | None,
 ) -> dict[int, int]:
-    """Return the offset at which to begin, of each partition.
+    """Return the offset at which to begin, for each partition.
 
-    A position that was not committed before is committed at once, so that the next poller of the
-    group begins at the same record, even if none was finished until then.
+    A new position is committed at once. So the group's next poller begins at the same record, even
+    if none has been processed by then.
 
     Args:
-        consumer: one of the group, whose settings the others are.
+        consumer: a member of the group.
         settings: librdkafka's, for a second consumer of the group.
         topic: the topic.
         partitions: the numbers of its partitions.

@@ -16,13 +16,13 @@ class Progress:
         self._open: dict[int, None] = {}
 
     def read(self, offset: int, *, finished: bool) -> None:
-        """A record was read; `finished` if nothing is to be done for it."""
+        """Note that a record was read; `finished` if it needs no further work."""
         self._next = offset + 1
         if not finished:
             self._open[offset] = None
 
     def finish(self, offsets: Iterable[int]) -> None:
-        """Nothing more is to be done for these records."""
+        """Note that these records are finished."""
         for offset in offsets:
             self._open.pop(offset, None)
 

@@ -1,7 +1,7 @@
-"""What a function's answer says about the records that it was given.
+"""Read a function's response: which records of the batch failed.
 
-See https://docs.aws.amazon.com/lambda/latest/dg/kafka-retry-configurations.html: an empty answer is
-a success; an identifier that was not in the event fails the whole batch.
+An empty response is a success. An identifier that was not in the event fails the whole batch. See
+https://docs.aws.amazon.com/lambda/latest/dg/kafka-retry-configurations.html.
 """
 
 import json
@@ -26,10 +26,10 @@ class Verdict:
 
 
 def judge(invocation: Invocation, records: Sequence[Record], *, item_failures: bool) -> Verdict:
-    """Judge one invocation.
+    """Return the verdict on one invocation.
 
     Args:
-        invocation: the function's answer.
+        invocation: the function's response.
         records: the batch, of one partition.
         item_failures: whether the mapping has the response type ReportBatchItemFailures.
     """
@@ -48,7 +48,7 @@ def _failed_offsets(payload: bytes, records: Sequence[Record]) -> set[int]:
     """Return the offsets in a partial batch response.
 
     Raises:
-        ValueError: it is none, or names a record that was not in the batch.
+        ValueError: it is not valid, or names a record that was not in the batch.
     """
     response = json.loads(payload) if payload else None
     if response is None:

@@ -1,18 +1,18 @@
-"""What happens to records whose invocation failed.
+"""Decide what happens to records whose invocation failed.
 
 See https://docs.aws.amazon.com/lambda/latest/dg/kafka-retry-configurations.html and, for the ten
 retries, https://docs.aws.amazon.com/lambda/latest/dg/kafka-on-failure-destination.html.
 
-Decided here, where AWS's pages leave it open:
+AWS's pages leave these points open, and the sandbox decides them:
 
 * A partial response retries exactly the records that it names ("allowing Lambda to retry just those
-  specific items"), not all from the lowest failed offset on. The committed offset is one number per
-  partition, though, and stays at the lowest record that is not finished: after a crash of the
-  poller the later ones come again. Functions must bear both.
-* Splitting a batch takes nothing from the retries of its halves, as with Kinesis
-  (https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html); each half has
+  specific items"), and no later ones. The committed offset stays at the lowest unfinished record of
+  a partition. If the poller crashes, later records are delivered again. Functions must support
+  both.
+* A split batch keeps its retries, as with Kinesis
+  (https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html): each half has
   its own.
-* A record that is too old is taken out of its batch by itself.
+* Only the record that is too old is removed from its batch.
 """
 
 from collections.abc import Mapping
@@ -22,18 +22,18 @@ from typing import Any
 from sandbox.aws.event_source.records import Record
 from sandbox.aws.event_source.responses import Verdict
 
-# With a destination, "infinite" is this.
+# With a destination, Lambda retries this often instead of without a limit.
 RETRIES_WITH_DESTINATION = 10
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How long records are tried.
+    """How often and how long records are retried.
 
     Attributes:
-        retries: after the first invocation; None is for ever.
-        age: seconds since the record's timestamp; None is for ever.
-        bisect: whether a batch that failed as one is split.
+        retries: after the first invocation; None: without a limit.
+        age: seconds since the record's timestamp; None: without a limit.
+        bisect: whether a batch that failed as a whole is split.
     """
 
     retries: int | None = None
@@ -60,10 +60,10 @@ class RetryPolicy:
 
 @dataclass(frozen=True)
 class Work:
-    """Records of one partition that are invoked together, in order.
+    """Records of one partition for one invocation, in order.
 
     Attributes:
-        invocations: how often the function has seen them.
+        invocations: how often the function has received them.
     """
 
     records: tuple[Record, ...]
@@ -72,12 +72,12 @@ class Work:
 
 @dataclass(frozen=True)
 class Plan:
-    """What follows an invocation; each of its records is in exactly one of the three.
+    """What follows an invocation. Each of its records is in exactly one attribute.
 
     Attributes:
-        done: offsets that are finished.
-        retry: what to invoke next, in order.
-        exhausted: records that have had all their retries.
+        done: offsets of finished records.
+        retry: the next invocations, in order.
+        exhausted: records without further retries.
     """
 
     done: frozenset[int]
@@ -86,15 +86,15 @@ class Plan:
 
 
 def expire(work: Work, policy: RetryPolicy, now: float) -> tuple[Work, tuple[Record, ...]]:
-    """Take out what is too old to be invoked.
+    """Separate the records that are too old.
 
     Args:
-        work: what is to be invoked.
+        work: the next invocation.
         policy: the mapping's.
         now: seconds since the epoch.
 
     Returns:
-        What is left, and the records that are too old.
+        The remaining work, and the records that are too old.
     """
     if policy.age is None:
         return work, ()
@@ -108,7 +108,7 @@ def after(work: Work, verdict: Verdict, policy: RetryPolicy) -> Plan:
     """Decide what follows an invocation.
 
     Args:
-        work: what was invoked; `invocations` counts the one just made.
+        work: its records; `invocations` includes this one.
         verdict: which records failed.
         policy: the mapping's.
     """

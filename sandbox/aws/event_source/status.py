@@ -1,4 +1,4 @@
-"""Count what the event sources did, per mapping and over updates."""
+"""Count the work of event sources, per mapping and across its updates."""
 
 import threading
 from collections import Counter
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Count(StrEnum):
-    """What is counted: records, except for invocations."""
+    """Names of the counters, which count records or invocations."""
 
     POLLED = "polled"
     FILTERED = "filtered"
@@ -26,7 +26,7 @@ class Status:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, count: Count, number: int = 1) -> None:
-        """Count some more."""
+        """Increase a counter."""
         with self._lock:
             self._counts[count] += number
 

@@ -1,4 +1,4 @@
-"""The values of workflow expressions: contexts, operators, functions.
+"""Evaluate workflow expressions: contexts, operators, functions.
 
 https://docs.github.com/actions/reference/evaluate-expressions-in-workflows-and-actions
 """
@@ -34,7 +34,7 @@ class Scope:
 
     Attributes:
         contexts: context name → its value.
-        functions: the status functions, where they may be called.
+        functions: the status functions, if the expression may call them.
     """
 
     contexts: Mapping[str, Any]
@@ -85,14 +85,14 @@ class Scope:
 
 
 def truthy(value: Any) -> bool:
-    """GitHub's rule: false, 0, NaN, '' and null are false; every list and object is true."""
+    """Return the truth value: false for false, 0, NaN, '' and null; true for lists and objects."""
     if isinstance(value, list | dict):
         return True
     return bool(value) and value == value  # noqa: PLR0124 - only NaN differs from itself
 
 
 def to_text(value: Any) -> str:
-    """Return a value as it is put into a text."""
+    """Return a value as text, as GitHub inserts it into a string."""
     match value:
         case None:
             return ""
@@ -117,7 +117,7 @@ def _number_text(value: float) -> str:
 
 
 def to_number(value: Any) -> float:
-    """Return a value as a number for a comparison; NaN if it is none."""
+    """Return a value as a number for a comparison; NaN if it is not a number."""
     match value:
         case None:
             return 0.0
@@ -133,7 +133,7 @@ def to_number(value: Any) -> float:
 
 
 def equal(one: Any, other: Any) -> bool:
-    """GitHub's loose equality: texts without case, different types as numbers."""
+    """Compare as GitHub does: strings without case, different types as numbers."""
     if isinstance(one, str) and isinstance(other, str):
         return one.casefold() == other.casefold()
     if isinstance(one, list | dict) or isinstance(other, list | dict):
@@ -159,12 +159,14 @@ def _starts_with(text: Any, start: Any) -> bool:
     return to_text(text).casefold().startswith(to_text(start).casefold())
 
 
-# Name → the function and how many arguments it has.
+# Name → the function and its number of arguments.
 _FUNCTIONS: dict[str, tuple[Callable[..., Any], int]] = {"startswith": (_starts_with, 2)}
 
 
 def render(text: str, scope: Scope) -> Any:
-    """Replace the expressions of a text; a text that is one expression keeps its value's type.
+    """Replace the expressions in a text.
+
+    The result has the value's type if the text is exactly one expression, or is a string.
 
     Raises:
         ExpressionError: an expression is wrong.
@@ -177,7 +179,7 @@ def render(text: str, scope: Scope) -> Any:
 def condition(text: str, scope: Scope) -> bool:
     """Evaluate an `if`, with or without `${{ }}`.
 
-    Without a status function, `success()` is meant.
+    Without a status function, `success()` applies.
 
     Raises:
         ExpressionError: the expression is wrong.
@@ -190,5 +192,5 @@ def condition(text: str, scope: Scope) -> bool:
     if not parts:
         return True
     values = [part if isinstance(part, str) else scope.evaluate(part) for part in parts]
-    # Text around an expression makes a text of the whole, which is true if not empty.
+    # With text around an expression, the condition is a string, which is true unless empty.
     return truthy(values[0] if len(values) == 1 else "".join(to_text(value) for value in values))

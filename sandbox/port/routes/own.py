@@ -33,7 +33,7 @@ class _RawMessage(BaseModel):
     @model_validator(mode="after")
     def _is_one(self) -> "_RawMessage":
         if self.text is not None and self.value is not None:
-            raise ValueError('only one of "text" and "value" may be there')
+            raise ValueError('use either "text" or "value", not both')
         return self
 
 

@@ -1,7 +1,7 @@
 """What the pages of the web portal ask beyond Port's own API.
 
-The pages act as a person, with that person's access token. The token is kept in a cookie as well,
-so that it outlives a reload and so that an `EventSource`, which can send no header, has it.
+The pages act as a person, with that person's access token. A cookie also has the token, so that it
+survives a reload. An `EventSource` needs the cookie, because it cannot send headers.
 """
 
 from collections.abc import AsyncIterator
@@ -111,8 +111,8 @@ def get_session(
 ) -> Json:
     """Return the person and the token for other requests; null if signed out.
 
-    `change` is the number of the last change: a page asks for the events after it, and so misses
-    nothing that happens between its first reads and its connection.
+    `change` is the number of the last change. A page asks for the events after it, and so gets
+    every event between its first reads and its connection.
     """
     nobody = {"ok": True, "accessToken": None, "user": None}
     try:
@@ -281,7 +281,7 @@ def save_view(blueprint: str, body: _ViewBody, call: CallDep) -> Json:
 
 @router.delete("/views/{blueprint}/{view_id}")
 def delete_view(blueprint: str, view_id: str, call: CallDep) -> Json:
-    """Forget a view of one's own; an administrator may forget every shared one."""
+    """Delete the caller's own view; an administrator may delete shared ones."""
     with call.work() as work:
         row = work.db.get(SavedView, view_id)
         if row is None or row.blueprint != blueprint:

@@ -12,11 +12,11 @@ import { Home } from './shell/Home';
 import { Shell } from './shell/Shell';
 
 /**
- * Only lists and objects are written as JSON: an identifier such as `1.0` in a link that somebody
- * else made must stay what it is.
+ * Only lists and objects are written as JSON: an identifier such as `1.0` in a link from elsewhere
+ * must stay unchanged.
  */
 function parseJson(value: string): unknown {
-  if (!/^[[{]/.test(value)) throw new SyntaxError('It is no list and no object.');
+  if (!/^[[{]/.test(value)) throw new SyntaxError('The value is neither a list nor an object.');
   return JSON.parse(value);
 }
 

@@ -41,7 +41,7 @@ export const theme = createTheme({
     Notification: Notification.extend({
       defaultProps: { closeButtonProps: { 'aria-label': 'Close' } },
     }),
-    // What is out of bounds is named at the field; another number would be somebody else's word.
+    // The field shows an error for a number out of range; it must not replace what the user typed.
     NumberInput: NumberInput.extend({ defaultProps: { clampBehavior: 'none' } }),
     Select: Select.extend({ defaultProps: LIST }),
     MultiSelect: MultiSelect.extend({ defaultProps: LIST }),

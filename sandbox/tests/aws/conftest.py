@@ -137,7 +137,7 @@ def function_processes(aws: RunningAws) -> list[int]:
         try:
             if mark in (process / "environ").read_bytes():
                 found.append(int(process.name))
-        except OSError:  # it ended meanwhile
+        except OSError:  # the process has ended
             continue
     return found
 

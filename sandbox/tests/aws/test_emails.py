@@ -87,7 +87,7 @@ def test_personal_message_goes_to_its_person_alone(aws: RunningAws, topic: str) 
         HTTP.get(confirmation_link(aws, topic, person)).raise_for_status()
 
     publish(aws, topic, "your link: …", admin, Subject="Please decide")
-    publish(aws, topic, "for nobody", "stranger@acme.example")
+    publish(aws, topic, "for an unknown person", "stranger@acme.example")
     publish(aws, topic, "yours", devops)
 
     found = wait_for(lambda: found if len(found := notices(aws, topic)) == 2 else None)
@@ -159,11 +159,11 @@ def test_queue_is_sent_what_its_filter_lets_through(aws: RunningAws, topic: str)
     subscribe(aws, topic, "sqs", arn["QueueArn"], "*")
 
     publish(aws, topic, "for one", "devops@acme.example")
-    publish(aws, topic, "for nobody in particular", "*")
+    publish(aws, topic, "for every subscriber", "*")
 
     messages = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5, MaxNumberOfMessages=10)
     bodies = [json.loads(message["Body"]) for message in messages["Messages"]]
-    assert [body["Message"] for body in bodies] == ["for nobody in particular"]
+    assert [body["Message"] for body in bodies] == ["for every subscriber"]
     assert bodies[0]["MessageAttributes"]["approver"]["Value"] == "*"
 
 

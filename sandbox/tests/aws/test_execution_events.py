@@ -1,4 +1,4 @@
-"""EventBridge tells a function when an execution has ended badly, as on AWS."""
+"""Test that EventBridge notifies a function of failed executions, as on AWS."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from sandbox.tests.waiting import wait_for
 
 from .conftest import ACCOUNT, REGION, RunningAws
 
-# Keeps each event by the name of the execution that it tells of.
+# Stores each event under the name of its execution.
 LISTENER = """
 import boto3, json, os
 def handler(event, context):
@@ -54,7 +54,7 @@ def machine(aws: RunningAws, status: str) -> str:
 
 
 def watch(aws: RunningAws, state_machine: str, listener: str) -> None:
-    """As the stack has it: a rule of this machine and these statuses, and its target."""
+    """Create a rule for the machine and three statuses, with its target, as the stack does."""
     rule = aws.name("rule")
     pattern = {
         "source": ["aws.states"],
@@ -107,7 +107,7 @@ def event_of(aws: RunningAws, bucket: str, run_id: str, status: str) -> Any:
         ("TIMED_OUT", None, None),
     ],
 )
-def test_function_is_told_how_an_execution_ended(
+def test_function_is_notified_of_a_failed_execution(
     aws: RunningAws, bucket: str, listener: str, status: str, error: str, cause: str
 ) -> None:
     state_machine = machine(aws, status)
@@ -141,7 +141,9 @@ def test_function_is_told_how_an_execution_ended(
     }
 
 
-def test_function_is_not_told_of_others(aws: RunningAws, bucket: str, listener: str) -> None:
+def test_function_is_not_notified_of_other_executions(
+    aws: RunningAws, bucket: str, listener: str
+) -> None:
     watched, other = machine(aws, "SUCCEEDED"), machine(aws, "FAILED")
     failing = machine(aws, "FAILED")
     watch(aws, watched, listener)
@@ -151,7 +153,7 @@ def test_function_is_not_told_of_others(aws: RunningAws, bucket: str, listener: 
     not_watched, _ = run(aws, other, "FAILED")
     last, _ = run(aws, failing, "FAILED")
 
-    # Once the last one's event is there, those before it would be, too.
+    # The last event has arrived, so earlier ones would have arrived, too.
     wait_for(lambda: event_of(aws, bucket, last, "FAILED"))
     assert event_of(aws, bucket, well, "SUCCEEDED") is None
     assert event_of(aws, bucket, not_watched, "FAILED") is None

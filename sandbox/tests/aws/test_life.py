@@ -1,4 +1,4 @@
-"""Start and end of the whole: beside another one, and by force."""
+"""Test start and end of the sandbox's AWS, next to another one and after a kill."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ def handler(event, context):
 """
 
 
-def test_killed_it_leaves_no_process_of_a_function(aws: RunningAws, tmp_path: Path) -> None:
+def test_killed_aws_leaves_no_process_of_a_function(aws: RunningAws, tmp_path: Path) -> None:
     # Given a second AWS, beside the first one, with a function that hangs in an invocation
     with (
         running_aws(tmp_path / "second", aws.kafka) as second,
@@ -47,7 +47,7 @@ def test_killed_it_leaves_no_process_of_a_function(aws: RunningAws, tmp_path: Pa
     wait_for(lambda: function_processes(second) == [])
 
 
-def test_port_in_use_is_told(aws: RunningAws, tmp_path: Path) -> None:
+def test_port_in_use_is_an_error(aws: RunningAws, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sandbox.aws", "--port", str(aws.port), "--kafka", aws.kafka]
 
     ended = subprocess.run(

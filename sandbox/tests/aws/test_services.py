@@ -1,4 +1,4 @@
-"""The services that the sandbox adds to LocalStack, or mends: DynamoDB, MSK and EC2."""
+"""Test the services that the sandbox adds to LocalStack, or fixes: DynamoDB, MSK and EC2."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any

@@ -1,4 +1,4 @@
-"""The expression language: grammar, values, and that no text breaks the parser."""
+"""Test the expression language: grammar, values, and invalid input."""
 
 import math
 from contextlib import suppress
@@ -83,7 +83,7 @@ def test_values(text: str, value: object) -> None:
         ("1x", "1x"),
     ],
 )
-def test_what_is_wrong_or_unknown_is_named(text: str, named: str) -> None:
+def test_error_names_the_invalid_or_unknown_part(text: str, named: str) -> None:
     with pytest.raises(ExpressionError) as error:
         scope().evaluate(parse(text))
     assert named in str(error.value)
@@ -106,7 +106,7 @@ def test_conditions(text: str, status: str, value: bool) -> None:
     assert condition(text, scope(status)) is value
 
 
-def test_a_text_keeps_what_surrounds_its_expressions() -> None:
+def test_text_around_expressions_is_kept() -> None:
     assert render("a ${{ env.A }} ${{ '}}' }} ${{ null }}", scope()) == "a x }} "
     assert render("${{ github.event.n }}", scope()) == 3
     with pytest.raises(ExpressionError):
@@ -138,7 +138,7 @@ nodes = st.recursive(st.one_of(literals, st.builds(Context, names)), compound, m
 
 
 def write(node: Node) -> str:  # noqa: PLR0911 - one for each kind
-    """An expression as text, with brackets everywhere."""
+    """Return an expression as text, with all parentheses."""
     match node:
         case Literal(None):
             return "null"
@@ -161,12 +161,12 @@ def write(node: Node) -> str:  # noqa: PLR0911 - one for each kind
 
 
 @given(nodes)
-def test_what_is_written_is_parsed_again(node: Node) -> None:
+def test_written_expression_parses_to_the_same_node(node: Node) -> None:
     assert parse(write(node)) == node
 
 
 @given(st.text(max_size=200))
-def test_no_text_breaks_the_parser(text: str) -> None:
+def test_any_text_parses_or_raises_an_expression_error(text: str) -> None:
     with suppress(ExpressionError):
         parse(text)
     with suppress(ExpressionError):

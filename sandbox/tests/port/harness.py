@@ -61,7 +61,7 @@ class Port:
     headers: dict[str, str] = field(default_factory=dict)
 
     def sign_in(self, client_id: str, secret: str = "sandbox") -> "Port":
-        """The same server, as somebody else."""
+        """The same server, as another person."""
         body = {"clientId": client_id, "clientSecret": secret}
         answer = self.http.request("POST", "/v1/auth/access_token", json=body)
         assert answer.status_code == 200, answer.text

@@ -60,13 +60,13 @@ SCOPE = Scope(
         (("tags", "matchAny", ["x"]), True),
     ],
 )
-def test_an_operator_decides(rule: tuple[str, str, Any], expected: bool) -> None:
+def test_operator_decides_on_the_entity(rule: tuple[str, str, Any], expected: bool) -> None:
     name, operator, value = rule
     query = {"property": name, "operator": operator, "value": value}
     assert matches({"combinator": "and", "rules": [query]}, ENTITY, SCOPE) is expected
 
 
-def test_groups_nest() -> None:
+def test_groups_can_be_nested() -> None:
     yes = {"property": "n", "operator": "=", "value": 5}
     no = {"property": "n", "operator": "=", "value": 6}
     inner = {"combinator": "or", "rules": [no, yes]}
@@ -74,7 +74,7 @@ def test_groups_nest() -> None:
     assert not matches({"combinator": "and", "rules": [no, inner]}, ENTITY, SCOPE)
 
 
-def test_property_schema_looks_at_every_property_of_that_type() -> None:
+def test_property_schema_applies_to_every_property_of_a_type() -> None:
     rule = {"propertySchema": {"type": "number"}, "operator": "=", "value": 5}
     assert matches({"combinator": "and", "rules": [rule]}, ENTITY, SCOPE)
 
@@ -91,7 +91,7 @@ def test_property_schema_looks_at_every_property_of_that_type() -> None:
         {"combinator": "and", "rules": [{"property": "due", "operator": "between", "value": {}}]},
     ],
 )
-def test_what_is_no_query_is_refused(query: Any) -> None:
+def test_invalid_query_is_refused(query: Any) -> None:
     with pytest.raises(PortApiError) as refused:
         matches(query, ENTITY, SCOPE)
     assert (refused.value.status, refused.value.code) == (422, "invalid_request")
@@ -121,14 +121,14 @@ def test_related_to_follows_relations_upstream_and_downstream(catalogue: Port) -
     assert related("db", "upstream") == set()
 
 
-def test_search_says_in_which_blueprints_it_found_something(catalogue: Port) -> None:
+def test_search_names_the_matching_blueprints(catalogue: Port) -> None:
     add_service(catalogue, "a")
     rule = {"property": "$identifier", "operator": "in", "value": ["a", "platform"]}
     found = catalogue.call("POST", "/entities/search", {"combinator": "and", "rules": [rule]})
     assert found["matchingBlueprints"] == ["_team", "service"]
 
 
-def test_search_in_a_blueprint_gives_pages(catalogue: Port) -> None:
+def test_search_in_a_blueprint_is_paginated(catalogue: Port) -> None:
     for name in ("a", "b", "c"):
         add_service(catalogue, name)
     path = "/blueprints/service/entities/search"

@@ -1,4 +1,4 @@
-"""What happens, as it happens."""
+"""Test the stream of changes that the portal's pages listen to."""
 
 import json
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 
 class _Stream:
-    """Reads a stream's events: (event, data, id)."""
+    """Read a stream's events: (event, data, id)."""
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines = lines
@@ -62,7 +62,7 @@ def _log(client: httpx.Client, run: str, text: str) -> None:
     client.post(f"/v1/actions/runs/{run}/logs", json={"message": text}).raise_for_status()
 
 
-def test_a_change_is_told(listening: httpx.Client) -> None:
+def test_change_is_sent_to_the_page(listening: httpx.Client) -> None:
     with _open(listening) as stream:
         assert stream.next()[0] == "ready"
         _add(listening, "a")
@@ -75,7 +75,7 @@ def test_a_change_is_told(listening: httpx.Client) -> None:
     }  # fmt: skip
 
 
-def test_who_connects_again_is_told_what_happened_meanwhile(listening: httpx.Client) -> None:
+def test_page_that_reconnects_gets_the_missed_changes(listening: httpx.Client) -> None:
     with _open(listening) as stream:
         _, _, last = stream.next()
     _add(listening, "a")
@@ -86,7 +86,7 @@ def test_who_connects_again_is_told_what_happened_meanwhile(listening: httpx.Cli
         assert [stream.next()[1]["identifier"] for _ in range(2)] == ["a", "b"]
 
 
-def test_a_page_is_told_what_happened_before_it_connected(listening: httpx.Client) -> None:
+def test_page_gets_changes_from_before_it_connected(listening: httpx.Client) -> None:
     session = listening.get(
         "/_sandbox/portal/session", headers=_cookie(listening, "developer@acme.example")
     )
@@ -97,7 +97,7 @@ def test_a_page_is_told_what_happened_before_it_connected(listening: httpx.Clien
         assert stream.next()[1]["identifier"] == "a"
 
 
-def test_a_page_that_connects_anew_goes_on_where_it_was(listening: httpx.Client) -> None:
+def test_page_that_reconnects_gets_changes_and_log_lines(listening: httpx.Client) -> None:
     with _open(listening) as stream:
         _, _, last = stream.next()
     _add(listening, "a")
@@ -111,7 +111,7 @@ def test_a_page_that_connects_anew_goes_on_where_it_was(listening: httpx.Client)
     assert [data.get("resource") for _, data, _ in told[1:3]] == ["entity", "run"]
 
 
-def test_the_lines_of_the_watched_run_come_from_the_first(listening: httpx.Client) -> None:
+def test_all_lines_of_the_watched_run_are_sent(listening: httpx.Client) -> None:
     run = _execute(listening)
     _log(listening, run, "one")
 
@@ -124,7 +124,7 @@ def test_the_lines_of_the_watched_run_come_from_the_first(listening: httpx.Clien
     assert (event, line["message"]) == ("log", "two\nlines")
 
 
-def test_nobody_is_told_of_runs_that_they_may_not_see(listening: httpx.Client) -> None:
+def test_page_gets_no_runs_that_the_person_may_not_see(listening: httpx.Client) -> None:
     private = {**CREATE_SERVICE, "allowAnyoneToViewRuns": False}
     listening.put("/v1/actions/create_service", json=private).raise_for_status()
     with (
@@ -143,7 +143,7 @@ def test_nobody_is_told_of_runs_that_they_may_not_see(listening: httpx.Client) -
 
 
 @pytest.mark.parametrize(("cookie", "run", "status"), [(False, "", 401), (True, "r_none", 404)])
-def test_a_stream_is_refused_before_it_begins(
+def test_stream_is_refused_before_it_begins(
     listening: httpx.Client, cookie: bool, run: str, status: int
 ) -> None:
     headers = _cookie(listening, "developer@acme.example") if cookie else {}

@@ -69,7 +69,7 @@ def marked(folder: Path) -> list[psutil.Process]:
             is_part = process.environ().get(mark.VARIABLE, "").startswith(f"{folder}:")
             if is_part or str(folder) in process.cmdline():
                 found.append(process)
-        except psutil.Error:  # it ended meanwhile, or is another user's
+        except psutil.Error:  # it has ended, or is another user's
             continue
     return found
 

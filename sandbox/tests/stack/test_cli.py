@@ -40,7 +40,7 @@ def cli(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A running sandbox whose default port for Port was taken by somebody else."""
+    """A running sandbox whose default port for Port was in use by another process."""
     folder = tmp_path_factory.mktemp("sandbox")
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -16,8 +16,8 @@ type Parts = Mapping[str, str]
 # Rule for every value, in any catalog: safe in paths, identifiers and branch names.
 _SAFE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 SAFE = (
-    "1 to 100 letters, digits, '.', '_' or '-', which begin and end with a letter or digit and "
-    "have neither '..' nor '.lock' at the end"
+    "1 to 100 letters, digits, '.', '_' or '-', which begin and end with a letter or digit, "
+    "without '..' and without '.lock' at the end"
 )
 _TOKEN = re.compile(r"\{(?P<part>[a-z][a-z0-9_]*)\}|(?P<any>\*)|(?P<literal>[A-Za-z0-9 ._@+=,~-]+)")
 # Names that file systems and git itself treat as git's own folders.
@@ -163,7 +163,7 @@ class Pattern:
         return other.is_one_path and self.covers(other.fill(fake), fake)
 
     def read(self, text: str, parts: Mapping[str, Part]) -> dict[str, str] | None:
-        """Find the values of parts in an identifier or path; None without any."""
+        """Find the values of parts in an identifier or path; None if it does not match."""
         names = text.split("/")
         if len(names) < len(self.segments) + self.below:
             return None

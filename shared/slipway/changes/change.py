@@ -400,9 +400,9 @@ def propose(
 
 
 class _PortsPart:
-    """Asks and tells Port what belongs to a proposal, in threads beside GitHub's requests.
+    """Read and write Port's part of a proposal, in parallel to GitHub's requests.
 
-    Each write can be repeated, and none needs another one of them to have come first.
+    Each write can be repeated, and their order does not matter.
 
     Attributes:
         row: the run's row in the ledger, once the pull request is open.

@@ -1,4 +1,4 @@
-"""Describe a repair for its approval, and hash what that binds. Pure."""
+"""Describe a repair for its approval, and hash what the approval covers. Pure."""
 
 import hashlib
 import json
@@ -42,7 +42,7 @@ def repair_hash(service: str, execution: str, digests: Iterable[str]) -> str:
     """Return the SHA-256 of all that one approval of a repair allows.
 
     Args:
-        service: the service's identifier.
+        service: the service's key, `<blueprint>/<identifier>`.
         execution: the remediation's execution.
         digests: of the attempts in the request.
     """

@@ -20,7 +20,7 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 Port = Annotated[int, Field(ge=1, le=65535)]
 
-# IPv6 networks that embed an IPv4 address, and its distance from the address's end in bits:
+# IPv6 networks that embed an IPv4 address, and its distance from the address's end in bits.
 # IPv4-compatible and -mapped (RFC 4291), IPv4-translated (RFC 2765), NAT64 (RFC 6052; also AWS's
 # DNS64) and 6to4 (RFC 3056).
 _EMBEDDING = (
@@ -45,8 +45,8 @@ class ProbeLimits(BaseModel):
 
     Attributes:
         allowed_cidrs: networks whose addresses may be connected to; none: addresses that are
-            routable in the whole Internet. Link-local, multicast and
-            unspecified addresses and the cloud's metadata service are never allowed.
+            routable in the whole Internet. Link-local, multicast and unspecified addresses and
+            the cloud's metadata service are never allowed.
         allowed_ports: TCP ports that may be connected to.
         deadline_seconds: for the whole probe, from the name lookup to the last byte.
         canary_url: an address that answers whenever the prober's network works; None: every
@@ -69,7 +69,7 @@ def forbidden(addresses: Iterable[str], limits: ProbeLimits) -> str:
     """Return why an address is forbidden, as the end of "… is"; or "".
 
     Args:
-        addresses: as a name was resolved to, in numbers.
+        addresses: a name's addresses, in numeric form.
         limits: what is allowed.
     """
     for text in addresses:

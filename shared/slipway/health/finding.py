@@ -97,7 +97,7 @@ class Finding(BaseModel):
 
     Attributes:
         state: `unknown` if the probe is inconclusive: it was never sent, or the prober's own
-            network failed. Rows and executions of release 0.1.0 have `well` and `ill`.
+            network failed. Rows and executions from before 0.1.0 have `well` and `ill`.
         kind: `ok`, `status`, `json` or `OWN_NETWORK`, else a `FailureKind`.
         sentence: the same for people.
         url: the health URL that was probed; None: the service has none. A finding is
@@ -118,9 +118,9 @@ class Finding(BaseModel):
 class JsonPath:
     """A place in a JSON document: names and indexes, for example `a.b[0].c`.
 
-    It is a subset of JMESPath (https://jmespath.org/specification.html): a name that is not made of
-    letters, digits and underscores is quoted (`"up-time".seconds`), an index counts from 0, or from
-    the end if it is negative, and a missing place is null.
+    It is a subset of JMESPath (https://jmespath.org/specification.html). Names with characters
+    other than letters, digits and underscores are quoted (`"up-time".seconds`). An index counts
+    from 0, or from the end if it is negative. A missing place is null.
 
     Args:
         text: the path, at most 200 characters.

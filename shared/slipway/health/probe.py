@@ -1,8 +1,8 @@
 """Probe a health URL once over HTTP. The URL is untrusted input.
 
 The name is looked up once, each of its addresses is checked, and the connection goes to a checked
-address. This is `http.client` on a socket that this module connects, because urllib3 and requests
-look up names themselves, and limit each read but not their sum.
+address. The module uses `http.client` on its own socket. urllib3 and requests look up names
+themselves, and limit the time of each read but not of all together.
 """
 
 import io
@@ -20,12 +20,13 @@ from slipway.health.addresses import ProbeLimits, forbidden
 from slipway.health.finding import Answered, Failed, FailureKind, ProbeResult, shown
 from slipway.urls import HealthUrl, read_url
 
-# Returns the addresses of a name, in numbers; raises OSError if it has none.
+# Returns a name's addresses in numeric form; raises OSError if it has none.
 Resolver = Callable[[str, int], Sequence[str]]
 
 _MAX_ADDRESSES = 16
 _BUFFER = 8192
-# Chunks of one byte are sent as six: a body within its limit is never refused for its framing.
+# A chunk of one byte has at least five bytes of framing. With this factor, framing does not count
+# towards the limit of a body.
 _FRAMING = 8
 _HEADERS = {
     "Accept": "application/json, */*;q=0.5",
@@ -62,7 +63,7 @@ def probe(
         tls: how to check certificates; None: by the system's authorities.
 
     Returns:
-        The answer, or why it is missing. No behaviour of the other side raises an error.
+        The answer, or why it is missing. The probed host cannot cause an exception.
     """
     clock = _Deadline(limits.deadline_seconds)
     try:
@@ -223,7 +224,7 @@ class _Wire(io.RawIOBase):
         count = self._socket.recv_into(buffer)
         self.budget -= count
         if self.budget < 0:
-            raise _Stopped(FailureKind.TOO_LARGE, "The health URL's answer does not end.")
+            raise _Stopped(FailureKind.TOO_LARGE, "The health URL's answer has too many bytes.")
         return count
 
 
@@ -303,7 +304,7 @@ def _unwanted(response: HTTPResponse) -> Failed | None:
 
 
 def _destination(response: HTTPResponse) -> str:
-    """Describe a redirect's target without path and query (maybe secret)."""
+    """Describe a redirect's target without path and query, which may be secret."""
     try:
         parts = urlsplit(response.getheader("Location", ""))
         host = parts.hostname

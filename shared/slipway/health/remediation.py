@@ -33,7 +33,7 @@ from slipway.urls import matches_pattern
 _HOUR = timedelta(hours=1)
 LIMITED = (
     "It is not repaired now: Slipway has reached `remediation.max_repairs`, the limit of repairs "
-    "within ten minutes over all services. So many suggest a shared cause. Fix the cause, then "
+    "within ten minutes over all services. This suggests a shared cause. Fix the cause, then "
     "set the health status to Progressing."
 )
 _CHANGED = (

@@ -202,9 +202,9 @@ def _one_line(text: str) -> str:
 def _prose(text: str) -> str:
     """Escape untrusted sentences for GitHub's Markdown, without mentions.
 
-    A character reference is never read as Markdown or HTML, but GitHub looks for mentions and for
-    references to other repositories' issues in the rendered text: a zero-width space breaks these
-    up. `#12` alone stays a reference to this repository.
+    GitHub never reads a character reference as Markdown or HTML. But it looks for mentions, and for
+    references to other repositories' issues, in the rendered text. A zero-width space separates
+    these. `#12` alone stays a reference to this repository.
     """
     apart = _MENTION.sub(lambda found: found[0] + "\u200b", _one_line(text))
     return "".join(

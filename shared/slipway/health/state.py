@@ -152,8 +152,8 @@ class Attempt(_Model):
         repair: the step.
         began_at: its start.
         ended_at: when its outcome was known; None: it is in progress.
-        outcome: `done`; `failed`: it failed; `skipped`: it had nothing to do,
-            for example no change to revert; `proposed`: a pull request waits for a person to merge.
+        outcome: `done`; `failed`; `skipped`: it had nothing to do, for example no change to revert;
+            `proposed`: a pull request waits for a person to merge.
         detail: the outcome as a sentence.
         link: a page about it.
     """

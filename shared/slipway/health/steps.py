@@ -450,7 +450,7 @@ class RemediationSteps(Steps):
             # Issues may be disabled, or the permission missing: the alert is sent anyway.
             logger.warning("GitHub refused the issue", extra={"why": str(error)})
             url = entity_url
-        logger.info("Handed over", extra={"at": url})
+        logger.info("The service was escalated", extra={"at": url})
         if step.notify and at not in state.escalations:
             self._alerts.send(alert_title(state), step.reason, lines, url)
             # Stored at once, so that a repeated step does not notify them again.

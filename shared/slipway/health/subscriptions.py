@@ -99,7 +99,7 @@ def health_subscription(state_machine: str, blueprint: str) -> Subscription:
     """Return Slipway's own entry: entities that became unhealthy.
 
     Unhealthy is Progressing or Degraded. A service that stays Degraded is checked again only if its
-    health settings change: a new owner, for example, is not a reason to repair it.
+    health settings change. A new owner, for example, is not a reason to repair it.
     """
     return Subscription(
         name=HEALTH,

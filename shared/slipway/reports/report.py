@@ -301,7 +301,7 @@ class Reports:
     def _repaired(self, pull: "EndedPull") -> Outcome:
         """Report a remediation's pull request; its execution reports the result.
 
-        The deployed files still determine the entity: people may merge it days later.
+        The entity still gets the values of the merged files, because a person may merge days later.
         """
         if pull.state != "merged" or pull.base != self.base_branch:
             ended = f"{_what(pull)} of a repair was not merged into '{self.base_branch}'."

@@ -1,7 +1,7 @@
 """Pass Kafka records to the function, and handle its errors.
 
-A function gives one callable, which works on one run. This module does everything around it for all
-functions: reading the message, its signature, the claim, and the three kinds of failure (see
+Each function provides one callable, which carries out one run. This module does everything else for
+all functions: reading the message, its signature, the claim, and the kinds of errors (see
 `slipway.errors`).
 """
 
@@ -77,17 +77,17 @@ def consume(
     act: Act,
     on_ended: OnEnded | None = None,
 ) -> Any:
-    """Work on the runs of an event.
+    """Carry out the runs of an event.
 
     Args:
-        event: from the event source mapping (MSK, self-managed Kafka or SQS), and with
-            `"replay": true` once more from `scripts/replay`; or
-            `{"schema_version": 1, "deliver": {"run_id": …}}` from the `deliver_later` machine; or
-            `{"schema_version": 1, "doorbell": {"run_id": …}}` from the sweep.
+        event: from the event source mapping (MSK, self-managed Kafka or SQS). `scripts/replay`
+            sends the same with `"replay": true`. The `deliver_later` machine sends
+            `{"schema_version": 1, "deliver": {"run_id": …}}`, and the sweep sends
+            `{"schema_version": 1, "doorbell": {"run_id": …}}`.
         context: Lambda's context.
-        action: identifier of the only Port action that this function carries out.
-        act: carries one run out; must be repeatable at any point.
-        on_ended: called for runs that a user ended in Port; None: such notifications are not ours.
+        action: identifier of the only Port action that this function handles.
+        act: carries out one run; must be repeatable at any point.
+        on_ended: called for runs that a user ended in Port; None: another function handles these.
 
     Returns:
         The batch's response.
@@ -162,7 +162,7 @@ class _Consumer:
             The outcome, and why.
 
         Raises:
-            Exception: a bug, or an outage of our own tables: the event source must repeat this.
+            Exception: a bug, or an outage of Slipway's tables: the event source must retry.
         """
         metrics.add_metric(name=Metric.RECORD_RECEIVED, unit="Count", value=1)
         try:
@@ -225,7 +225,7 @@ class _Consumer:
         return "done", ""
 
     def _report(self, run_id: str) -> RunReporter:
-        """The run's page. The claim goes out before Port's client is imported for it."""
+        """Return the reporter of a run, with Port's client, which is imported after the claim."""
         return RunReporter(run_id, self._action, self._port, self._ledger)
 
     def _claim(self, **keywords: Any) -> None:
@@ -260,8 +260,8 @@ class _Consumer:
         """Return Port's record of the run.
 
         Raises:
-            RetryableError: Port does not show the run, or not as in progress, and the message is so
-                new that it may not do so yet.
+            RetryableError: Port does not show the run yet, or not yet as in progress, and the
+                message is new.
             RunNotFound: Port does not have the run.
             RunNotInProgress: the run waits for an approval of Port's own.
         """

@@ -1,8 +1,8 @@
 """Trust a message only for a run's existence and encrypted inputs.
 
-Everything else comes from Port's own record of the run. Otherwise an actor who may write to the
-topic could make a valid run change another service, use other inputs, or act in another person's
-name.
+Everything else comes from Port's own record of the run. Otherwise an actor with write access to the
+topic could make a valid run change another service. The actor could also change its inputs, or act
+in another person's name.
 """
 
 import base64

@@ -1,7 +1,7 @@
-"""SQS queues of functions, whose messages become records in the shape of Kafka's.
+"""Send messages to the functions' SQS queues, and read them in the form of Kafka records.
 
-A message's body is what Port sent, in base64, as in a Kafka record. One that SQS would not take is
-in the records bucket, and an attribute names its key.
+A message's body is Port's request body in base64, as in a Kafka record. A body that is too large
+for SQS is in the records bucket, and an attribute of the message names its key.
 """
 
 import base64
@@ -16,16 +16,16 @@ from slipway.kafka import Delivery, KafkaRecord, RecordOutcome
 from slipway.observability import logger
 from slipway.runs.records import get_record, put_record
 
-# Where the queues are: written by Terraform, and never into a function's environment of 4 KB.
+# Terraform writes the queues' URLs there, because a function's environment is limited to 4 KB.
 KEY = "policy/queues.json"
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 _LARGEST = 256 * 1024
-# What a message's attribute takes of that.
+# Reserved for a message's attributes.
 _RESERVED = 1024
 _STORED = "stored"
 _BY_QUEUE = "webhook"
 _AT_ONCE = 10
-# So that one sweep does not spend its time on a queue that fills faster than it is emptied.
+# So that a sweep ends, even if a queue fills faster than the sweep empties it.
 _MOST_BATCHES = 50
 
 
@@ -33,9 +33,9 @@ class Queues(BaseModel):
     """The queues of an installation.
 
     Attributes:
-        runs: a message's `action` → URL of the queue of the function that it is for.
-        entities: URL of the queue for changes of entities; None: there is none.
-        dead_letters: URL of each dead-letter queue → name of the function that it is of.
+        runs: a message's `action` → URL of its function's queue.
+        entities: URL of the queue for changes of entities; None: it does not exist.
+        dead_letters: URL of each dead-letter queue → name of its function.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -45,7 +45,7 @@ class Queues(BaseModel):
     dead_letters: Mapping[str, str] = {}
 
     def route(self, value: object) -> str | None:
-        """Return the URL of the queue that a message is for; None: it is not one of ours."""
+        """Return the URL of a message's queue; None: the message is not for Slipway."""
         match value:
             case {"resourceType": "entity"}:
                 return self.entities
@@ -55,17 +55,17 @@ class Queues(BaseModel):
 
 
 def read_queues(bucket: str) -> Queues:
-    """Read which queues there are."""
+    """Read the queues of the installation."""
     return Queues.model_validate(get_record(bucket, KEY))
 
 
 def send(queue_url: str, body: bytes, value: object, bucket: str) -> None:
-    """Put what Port sent into a queue.
+    """Send Port's message to a queue.
 
     Args:
-        queue_url: the queue's.
-        body: what was sent.
-        value: the same, read.
+        queue_url: the queue's URL.
+        body: the body of Port's request.
+        value: the parsed body.
         bucket: the records bucket, for a body that is too large for SQS.
     """
     text = base64.b64encode(body).decode()
@@ -77,7 +77,7 @@ def send(queue_url: str, body: bytes, value: object, bucket: str) -> None:
         optional["MessageAttributes"] = {_STORED: {"DataType": "String", "StringValue": key}}
         text = _STORED
     if queue_url.endswith(".fifo"):
-        # Changes of an entity stay in their order, and one that is sent twice is one.
+        # SQS keeps the changes of an entity in order, and drops duplicates.
         optional["MessageGroupId"] = _group(value)
         optional["MessageDeduplicationId"] = digest
     aws.sqs().send_message(QueueUrl=queue_url, MessageBody=text, **optional)
@@ -93,12 +93,12 @@ def _group(value: object) -> str:
 class QueueBatch:
     """Messages of one invocation by an SQS event source mapping.
 
-    The mapping always reads which messages failed. SQS delivers them again, and gives them up
-    to the dead-letter queue.
+    The mapping reads partial batch responses. SQS delivers failed messages again, and moves them to
+    the dead-letter queue after the last try.
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 
     Args:
-        event: as Lambda gives it.
+        event: Lambda's event.
         bucket: the records bucket.
     """
 
@@ -110,11 +110,11 @@ class QueueBatch:
 
     @staticmethod
     def fits(event: Mapping[str, Any]) -> bool:
-        """Whether an event is of SQS."""
+        """Return whether an event comes from SQS."""
         return "Records" in event
 
     def records(self) -> Sequence[KafkaRecord]:
-        """Return the messages as Kafka's records."""
+        """Return the messages as Kafka records."""
         return [
             KafkaRecord.read(
                 _record(
@@ -139,15 +139,15 @@ class QueueBatch:
 
 
 def keep_dead_letters(queue_url: str, function_name: str, bucket: str) -> int:
-    """Move what SQS gave up to the failed records, where an operator replays or discards it.
+    """Move dead letters to the failed records, which an operator replays or discards.
 
     Args:
         queue_url: a dead-letter queue.
-        function_name: of the function that it is of.
+        function_name: the queue's function.
         bucket: the records bucket.
 
     Returns:
-        How many there were.
+        The number of messages.
     """
     client, kept = aws.sqs(), 0
     for _ in range(_MOST_BATCHES):
@@ -184,7 +184,7 @@ def _record(
     stored: str | None,
     bucket: str,
 ) -> dict[str, Any]:
-    """Return a message as a record whose place and time SQS assigned, so no producer can."""
+    """Return a message as a record. SQS assigns offset and time, so producers cannot forge them."""
     sent_at = int(attributes["SentTimestamp"])
     return {
         "topic": queue,

@@ -35,7 +35,7 @@ _SECRETS_REMEMBERED = 300.0
 
 
 class WebhookConfig(PortConfig):
-    """What Terraform tells the function."""
+    """Settings of the function, from Terraform."""
 
     records_bucket: str = Field(alias="RECORDS_BUCKET", min_length=1)
 
@@ -68,7 +68,7 @@ class Webhook:
         try:
             self._accept(event)
         except SignatureRejected as rejected:
-            # Whoever is not Port learns nothing of what is wrong.
+            # The response has no details, because the caller may not be Port.
             logger.warning("Request rejected", extra={"security": True, "why": str(rejected)})
             count(Metric.WEBHOOK_REFUSED, reason="Unauthorized")
             return _response(HTTPStatus.UNAUTHORIZED, "Unauthorized", "Unauthorized.")

@@ -64,8 +64,8 @@ resource "aws_api_gateway_resource" "link" {
 }
 
 resource "aws_api_gateway_method" "this" {
-  # checkov:skip=CKV_AWS_59: links are opened by people without AWS credentials; their signature is checked by the function
-  # checkov:skip=CKV2_AWS_53: the function validates what it is sent, and answers in words
+  # checkov:skip=CKV_AWS_59: people open links without AWS credentials; the function checks the signature
+  # checkov:skip=CKV2_AWS_53: the function validates requests, and answers with a sentence
   for_each = local.methods
 
   rest_api_id   = aws_api_gateway_rest_api.this.id
@@ -101,9 +101,9 @@ resource "aws_api_gateway_deployment" "this" {
 }
 
 resource "aws_api_gateway_stage" "this" {
-  # checkov:skip=CKV_AWS_73: segments would hold the addresses of links, see below
-  # checkov:skip=CKV_AWS_120: each answer is of one moment: nothing may be cached
-  # checkov:skip=CKV2_AWS_4: the execution log would hold the addresses of links
+  # checkov:skip=CKV_AWS_73: segments would contain the addresses of links, see below
+  # checkov:skip=CKV_AWS_120: responses must not be cached, because they change at any time
+  # checkov:skip=CKV2_AWS_4: the execution log would contain the addresses of links
   # checkov:skip=CKV2_AWS_29: features.waf puts one in front
   # checkov:skip=CKV2_AWS_77: as CKV_AWS_192 of the web ACL
   # checkov:skip=CKV2_AWS_51: the backend is a function, called by IAM, not an address with TLS of its own
@@ -139,7 +139,7 @@ resource "aws_api_gateway_stage" "this" {
 }
 
 resource "aws_api_gateway_method_settings" "this" {
-  # checkov:skip=CKV_AWS_225: each answer is of one moment: nothing may be cached
+  # checkov:skip=CKV_AWS_225: responses must not be cached, because they change at any time
   rest_api_id = aws_api_gateway_rest_api.this.id
   stage_name  = aws_api_gateway_stage.this.stage_name
   method_path = "*/*"

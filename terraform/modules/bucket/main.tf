@@ -1,10 +1,10 @@
 resource "aws_s3_bucket" "this" {
   # checkov:skip=CKV_AWS_18: CloudTrail records who reads objects, for all buckets of an account
   # checkov:skip=CKV_AWS_21: `encryption` decides whether there are versions
-  # checkov:skip=CKV_AWS_144: records are worked on in their own region, and Port's log is the second record of a decision
+  # checkov:skip=CKV_AWS_144: records are processed in their own region, and Port's log is the second record of a decision
   # checkov:skip=CKV_AWS_145: code, which is public, is encrypted under S3's own key
-  # checkov:skip=CKV2_AWS_61: callers set rules where objects expire
-  # checkov:skip=CKV2_AWS_62: callers set notifications where something waits for objects
+  # checkov:skip=CKV2_AWS_61: callers set rules if objects expire
+  # checkov:skip=CKV2_AWS_62: callers set notifications if a queue waits for objects
   bucket              = var.name
   object_lock_enabled = var.object_lock == null ? null : true
   force_destroy       = !var.deletion_protection

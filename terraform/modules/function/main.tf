@@ -19,10 +19,10 @@ locals {
 }
 
 resource "aws_lambda_function" "this" {
-  # checkov:skip=CKV_AWS_116: Kafka's failures go to the event source's own destination; what EventBridge calls is repeated by it, and named by an alarm
-  # checkov:skip=CKV_AWS_117: in a VPC only where `vpc` says so: Port and GitHub are on the Internet
-  # checkov:skip=CKV_AWS_173: no secret is in the environment, and Lambda encrypts it under its own key
-  # checkov:skip=CKV_AWS_272: the archives come from this repository's build in the same apply; signing is the business of a pipeline
+  # checkov:skip=CKV_AWS_116: Kafka's failures go to the event source's destination; EventBridge repeats its calls, and an alarm reports failures
+  # checkov:skip=CKV_AWS_117: in a VPC only if `vpc` is set: Port and GitHub are on the Internet
+  # checkov:skip=CKV_AWS_173: the environment has no secrets, and Lambda encrypts it with its own key
+  # checkov:skip=CKV_AWS_272: the archives come from this repository's build in the same apply; a pipeline may sign them
   function_name = var.function_name
   description   = var.description
   role          = aws_iam_role.this.arn

@@ -120,9 +120,9 @@ resource "aws_appautoscaling_policy" "storage" {
 resource "aws_msk_configuration" "this" {
   count = local.provisioned ? 1 : 0
 
-  # The version is in the name, so that the next configuration can exist beside the current one: MSK
-  # refuses to delete a configuration in use, and the provider replaces a configuration whose
-  # versions change. https://github.com/hashicorp/terraform-provider-aws/issues/15831
+  # The provider replaces a configuration whose versions change, and MSK refuses to delete one in use.
+  # With the version in its name, the new one can exist beside the current one.
+  # https://github.com/hashicorp/terraform-provider-aws/issues/15831
   name           = "${var.name}-${replace(var.settings.kafka_version, ".", "-")}"
   kafka_versions = [var.settings.kafka_version]
 

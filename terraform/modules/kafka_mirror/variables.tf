@@ -55,7 +55,7 @@ variable "network" {
 }
 
 variable "plugin" {
-  description = "Archive in S3 with MirrorMaker 2 and the Secrets Manager configuration provider; version null: the object is not versioned; sha256: its checksum in base64, as S3 shows it."
+  description = "Archive in S3 with MirrorMaker 2 and the Secrets Manager configuration provider. version: null if the object is not versioned. sha256: its checksum in base64, as S3 shows it."
   type = object({
     bucket_arn = string
     key        = string

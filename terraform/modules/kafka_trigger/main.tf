@@ -91,9 +91,9 @@ resource "aws_lambda_event_source_mapping" "this" {
   }
 }
 
-# A change of mode replaces the mapping, because an update to on-demand keeps error controls: the
-# provider reads them into its state and does not send them again. The offsets stay with the
-# consumer group.
+# A change of mode replaces the mapping, because an update to on-demand keeps error controls. The
+# provider reads them into its state and does not send them again. The consumer group keeps the
+# offsets.
 resource "terraform_data" "mode" {
   input = local.provisioned ? "provisioned" : "on_demand"
 }

@@ -14,7 +14,7 @@ variable "cidr" {
 }
 
 variable "existing" {
-  description = "A VPC to use instead of creating one: its id, private subnets in different zones, and the group of brokers and readers; null: a new group."
+  description = "A VPC to use instead of a new one: its id, private subnets in different zones, and the brokers' and readers' security group. Null for the group: a new one."
   type = object({
     vpc_id            = string
     subnet_ids        = list(string)

@@ -156,10 +156,10 @@ locals {
     }
   }
 
-  # What callers are refused who are not Port is no fault of anybody's.
+  # A refused request of a caller other than Port is not a fault.
   webhook_alarms = {
     for name in ["${var.name_prefix}-webhook-refused"] : name => {
-      description = "A signed request of Port's could not be queued, or names no action of this installation"
+      description = "A signed request from Port could not be queued, or names an action that is not in this installation"
       runbook     = "webhook-requests-are-refused"
       metric      = "SUM(WebhookRefused)"
       where       = " WHERE reason != 'Unauthorized'"

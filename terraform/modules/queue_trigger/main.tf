@@ -1,9 +1,9 @@
 locals {
   fifo = endswith(var.queue_name, ".fifo")
-  # The dead-letter queue of an ordered one must be ordered, too.
+  # A FIFO queue needs a FIFO dead-letter queue.
   dead_letters_name = "${trimsuffix(var.queue_name, ".fifo")}-failed${local.fifo ? ".fifo" : ""}"
 
-  # Composed: a queue's policy names the queue.
+  # Composed from the names, because a queue's policy contains the queue's ARN.
   arns = {
     for key, name in { messages = var.queue_name, dead_letters = local.dead_letters_name } :
     key => "arn:${var.account.partition}:sqs:${var.account.region}:${var.account.id}:${name}"
@@ -48,7 +48,7 @@ resource "aws_sqs_queue" "messages" {
   sqs_managed_sse_enabled   = true
   policy                    = data.aws_iam_policy_document.queue["messages"].json
 
-  # So that Lambda can repeat what it could not invoke at once.
+  # AWS's recommendation, so that Lambda can retry throttled invocations.
   # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
   visibility_timeout_seconds = 6 * var.function_timeout_seconds
 
@@ -58,8 +58,8 @@ resource "aws_sqs_queue" "messages" {
   })
 }
 
-# What Lambda itself does with the function's role. Every sid begins with "EventSource", because the function's code uses
-# none of them.
+# Lambda itself uses these rights of the function's role. Each sid begins with "EventSource", because the function's code
+# does not use them.
 data "aws_iam_policy_document" "this" {
   statement {
     sid       = "EventSourceReceiveMessages"
@@ -77,18 +77,18 @@ resource "aws_iam_role_policy" "this" {
 resource "aws_lambda_event_source_mapping" "this" {
   function_name           = var.function_alias_arn
   event_source_arn        = aws_sqs_queue.messages.arn
-  batch_size              = min(var.batch_size, 10) # the most that an ordered queue gives
+  batch_size              = min(var.batch_size, 10) # the maximum for a FIFO queue
   function_response_types = ["ReportBatchItemFailures"]
 
   scaling_config {
     maximum_concurrency = var.concurrency
   }
 
-  # Lambda tries the role when the mapping is made.
+  # Lambda checks the role when it creates the mapping.
   depends_on = [aws_iam_role_policy.this]
 
   lifecycle {
-    # So that a paused function stays paused over an apply.
+    # So that an apply does not resume a paused function.
     ignore_changes = [enabled]
   }
 }

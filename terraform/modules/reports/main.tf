@@ -23,7 +23,7 @@ resource "aws_api_gateway_resource" "reports" {
 
 resource "aws_api_gateway_method" "report" {
   # checkov:skip=CKV_AWS_59: a workflow has no AWS credentials; the function verifies GitHub's token
-  # checkov:skip=CKV2_AWS_53: the function validates what it is sent, and answers in words
+  # checkov:skip=CKV2_AWS_53: the function validates requests, and answers with a sentence
   rest_api_id   = aws_api_gateway_rest_api.this.id
   resource_id   = aws_api_gateway_resource.reports.id
   http_method   = "POST"
@@ -97,9 +97,9 @@ resource "aws_api_gateway_deployment" "this" {
 
 resource "aws_api_gateway_stage" "this" {
   # checkov:skip=CKV_AWS_73: the function is traced; segments here would add the callers' addresses only
-  # checkov:skip=CKV_AWS_120: each answer is of one moment: nothing may be cached
-  # checkov:skip=CKV2_AWS_4: the execution log would hold tokens
-  # checkov:skip=CKV2_AWS_29: GitHub's runners have no fixed addresses, and the token decides
+  # checkov:skip=CKV_AWS_120: responses must not be cached, because they change at any time
+  # checkov:skip=CKV2_AWS_4: the execution log would contain tokens
+  # checkov:skip=CKV2_AWS_29: GitHub's runners have no fixed addresses, and the function checks the token
   # checkov:skip=CKV2_AWS_77: as CKV2_AWS_29
   # checkov:skip=CKV2_AWS_51: the backend is a function, called by IAM, not an address with TLS of its own
   rest_api_id          = aws_api_gateway_rest_api.this.id
@@ -126,7 +126,7 @@ resource "aws_api_gateway_stage" "this" {
 }
 
 resource "aws_api_gateway_method_settings" "this" {
-  # checkov:skip=CKV_AWS_225: each answer is of one moment: nothing may be cached
+  # checkov:skip=CKV_AWS_225: responses must not be cached, because they change at any time
   rest_api_id = aws_api_gateway_rest_api.this.id
   stage_name  = aws_api_gateway_stage.this.stage_name
   method_path = "*/*"
@@ -143,7 +143,7 @@ resource "aws_api_gateway_method_settings" "this" {
 
 # A method with settings of its own has a throttle of its own: neither caller uses up the other's.
 resource "aws_api_gateway_method_settings" "webhook" {
-  # checkov:skip=CKV_AWS_225: each answer is of one moment: nothing may be cached
+  # checkov:skip=CKV_AWS_225: responses must not be cached, because they change at any time
   count = var.webhook == null ? 0 : 1
 
   rest_api_id = aws_api_gateway_rest_api.this.id

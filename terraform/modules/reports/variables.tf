@@ -19,7 +19,7 @@ variable "throttle_burst" {
 }
 
 variable "webhook" {
-  description = "What API Gateway calls for Port's requests, and how many a second and at once. Null: there is no such route."
+  description = "What API Gateway calls for Port's requests, and its throttle. Null: the API does not have this route."
   type        = object({ invocation_uri = string, throttle_rate = number, throttle_burst = number })
   default     = null
 }

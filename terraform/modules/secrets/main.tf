@@ -52,9 +52,9 @@ resource "aws_kms_alias" "this" {
 }
 
 data "aws_iam_policy_document" "key" {
-  # checkov:skip=CKV_AWS_109: a key's policy is about this key alone, and gives the account's IAM the say
-  # checkov:skip=CKV_AWS_111: a key's policy is about this key alone
-  # checkov:skip=CKV_AWS_356: a key's policy is about this key alone
+  # checkov:skip=CKV_AWS_109: a key's policy applies to this key only, and delegates to the account's IAM
+  # checkov:skip=CKV_AWS_111: a key's policy applies to this key only
+  # checkov:skip=CKV_AWS_356: a key's policy applies to this key only
   statement {
     sid       = "AccountDecidesByIam"
     actions   = ["kms:*"]

@@ -22,9 +22,8 @@ resource "aws_cloudwatch_event_target" "sweep_runs" {
   target_id = "sweep_runs"
   arn       = var.on_stop.sweep_alias_arn
 
-  # The event is not the only trace of its execution: an alarm names it, Step Functions lists it,
-  # and the sweep and scripts/resume find its run or service. So an event that EventBridge gives up
-  # after a day does not need a queue.
+  # EventBridge drops an event after a day. It needs no dead-letter queue: an alarm names the
+  # execution, Step Functions lists it, and the sweep and scripts/resume find its run or service.
   retry_policy {
     maximum_event_age_in_seconds = 86400
     maximum_retry_attempts       = 185

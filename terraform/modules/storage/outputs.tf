@@ -12,7 +12,7 @@ output "tables" {
 }
 
 output "records_bucket" {
-  description = "Name and ARN of the bucket for records that wait (`later/`, `requests/`) or failed (`aws/lambda/`, `held/`; once settled, `archive/`), for previews (`approvals/`) and the policy. Known once it encrypts and keeps versions."
+  description = "Name and ARN of the records bucket: records that wait (`later/`, `requests/`) or failed (`aws/lambda/`, `held/`; once settled, `archive/`), previews (`approvals/`) and the policy. Known once it encrypts and keeps versions."
   value       = local.buckets.records
 }
 

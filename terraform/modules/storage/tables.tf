@@ -1,5 +1,5 @@
-# Tables are encrypted with the account's key for DynamoDB: they have no secrets, and otherwise
-# every role that reads a table would need access to another key.
+# Tables are encrypted with the account's key for DynamoDB, because they have no secrets. With another
+# key, every role that reads a table would need access to that key.
 
 # One row per run, permanently: it distinguishes a repeated message from a new one.
 resource "aws_dynamodb_table" "runs" {

@@ -68,6 +68,9 @@ def test_long_sentence_is_found(name: str, source: str) -> None:
         "* one two three four five six seven\n" * 5,
         f"See [{LONG[:40]}](https://example.com/{'-'.join(LONG.split())}).",
         "`" + LONG + "` is code.",
+        "name: one two three four five six seven\n" * 5,
+        "root\n" + "├── one two three four five six seven\n" * 5,
+        "checkov:skip=CKV_1: one two three four five six seven " * 5,
     ],
 )
 def test_short_sentences_pass(source: str) -> None:
@@ -89,7 +92,22 @@ def test_subject_of_a_commit_is_at_most_72_characters() -> None:
     ]
 
 
-def test_word_list_can_be_read() -> None:
+def test_subject_of_githubs_merge_of_a_pull_request_is_allowed() -> None:
+    assert list(check_subjects(f"abc Merge {'a' * 40} into {'b' * 40}\n")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "forbidden"),
+    [
+        ("Nobody has it.", True),
+        ("It is no file.", True),
+        ("It is no longer a file.", False),
+        ("There is no file.", False),
+        ("the deed of the sweep", True),
+        ("WHERE deed = 'RING'", False),
+    ],
+)
+def test_list_of_words_is_applied(text: str, forbidden: bool) -> None:
     words = read_words(Path("language.toml"))
 
-    assert any(pattern.search("Nobody") for pattern, _ in words)
+    assert any(pattern.search(text) for pattern, _ in words) == forbidden

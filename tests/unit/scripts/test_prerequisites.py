@@ -213,5 +213,5 @@ def test_command_asks_for_setup_when_it_was_interrupted(clone: Path) -> None:
     done = run(clone, "_run")
 
     assert done.returncode == 1
-    assert "half made" in done.stderr
+    assert "incomplete" in done.stderr
     assert "Traceback" not in done.stderr

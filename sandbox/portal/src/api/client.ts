@@ -20,7 +20,7 @@ export function setToken(value: string | null): void {
   token = value;
 }
 
-/** Calls back whenever the server no longer takes the token. Returns how to stop that. */
+/** Calls back when the server no longer accepts the token. Returns a function that stops this. */
 export function onExpired(listener: () => void): () => void {
   expired.add(listener);
   return () => expired.delete(listener);

@@ -20,7 +20,7 @@ describe('patched', () => {
     expect(list).toEqual([news, c]);
   });
 
-  it('forgets what was made and removed meanwhile', () => {
+  it('omits an entity that was created and removed again', () => {
     expect(patched([a], new Map([['x', null]]))).toEqual([a]);
   });
 });
@@ -70,7 +70,7 @@ describe('refresh', () => {
     expect(client.getQueryData(entitiesQuery('thing').queryKey)).toEqual([b]);
   });
 
-  it('fetches nothing of a list that nobody has read', async () => {
+  it('does not fetch entities of a list that no page uses', async () => {
     const fetched = vi.spyOn(globalThis, 'fetch');
     await refresh(new QueryClient(), [
       { resource: 'entity', action: 'UPDATE', blueprint: 'thing', identifier: 'a' },

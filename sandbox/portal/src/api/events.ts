@@ -13,12 +13,12 @@ export interface Change {
   identifier: string | null;
 }
 
-/** Up to so many changed entities are fetched one by one, more by reading all anew. */
+/** Up to this many changed entities are fetched one by one; for more, the whole list is read again. */
 const FEW = 20;
-/** Changes often come in groups: what is within so many milliseconds is handled together. */
+/** Changes often come in groups: those within this many milliseconds are handled together. */
 const TOGETHER = 150;
 
-/** Puts entities into a list, by identifier; null takes one out. The order stays. */
+/** Updates a list of entities by identifier; null removes one. The order stays. */
 export function patched(list: Entity[], news: Map<string, Entity | null>): Entity[] {
   const rest = new Map(news);
   const kept = list.flatMap((entity) => {
@@ -56,7 +56,7 @@ async function refreshEntities(client: QueryClient, blueprint: string, latest: L
   client.setQueryData(queryKey, (list) => list && patched(list, new Map(found)));
 }
 
-/** Refreshes whatever the changes touch. */
+/** Refreshes the queries that the changes affect. */
 export async function refresh(client: QueryClient, changes: Change[]): Promise<void> {
   const entities = new Map<string, Latest>();
   const stale = new Set<string>(['audit', 'traces']);
@@ -98,7 +98,7 @@ export type Connection = 'connecting' | 'live' | 'lost';
 export function useEvents(run: string | undefined, change: number, enabled: boolean): Connection {
   const client = useQueryClient();
   const [connection, setConnection] = useState<Connection>('connecting');
-  // The last change that was told: the next connection goes on after it.
+  // The last received change: the next connection continues after it.
   const told = useRef(`${change}`);
   useEffect(() => {
     if (!enabled) return undefined;
@@ -138,8 +138,8 @@ export function useEvents(run: string | undefined, change: number, enabled: bool
       source.onerror = () => {
         setConnection('lost');
         missed = true;
-        // The browser connects again by itself, but not after an answer that is an error. Whether
-        // it is because the session has ended is told by any other request.
+        // The browser reconnects automatically, but not after an error response. Any other request
+        // shows whether the session has ended.
         if (source?.readyState === EventSource.CLOSED) {
           void client.invalidateQueries({ queryKey: ['blueprints'] });
           again = window.setTimeout(reopen, 3000);

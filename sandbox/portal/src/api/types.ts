@@ -71,7 +71,7 @@ export interface Step {
   visible?: boolean | null;
 }
 
-/** `userInputs` with every jq query answered. */
+/** `userInputs` with every jq query evaluated. */
 export interface UserInputs {
   properties: Record<string, InputDefinition>;
   required?: string[] | null;

@@ -126,7 +126,7 @@ function Requests({ blueprint }: { blueprint: Blueprint }) {
   );
 }
 
-/** Runs that Port itself holds back until somebody approves them on the run's page. */
+/** Runs that wait for Port's own approval, which is given on the run's page. */
 function WaitingRuns() {
   const runs = useQuery(runsQuery({ active: 'true' }));
   const waiting = runs.data?.filter(({ status }) => status === 'WAITING_FOR_APPROVAL') ?? [];

@@ -32,7 +32,7 @@ describe('differences', () => {
   });
 });
 
-it('compares whatever the order of keys', () => {
+it('ignores the order of keys', () => {
   expect(equal({ a: 1, b: [1, { c: 2 }] }, { b: [1, { c: 2 }], a: 1 })).toBe(true);
   expect(equal([1, 2], [2, 1])).toBe(false);
   expect(equal({ a: undefined as never }, {})).toBe(true);

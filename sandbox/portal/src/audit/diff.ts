@@ -10,14 +10,14 @@ export interface Difference {
   changed: boolean;
 }
 
-// The authorship changes with everything and says nothing new beside the event's own line.
+// Authorship changes with every event, whose own line already shows it.
 const NOISE = new Set(['updatedAt', 'updatedBy', 'createdAt', 'createdBy']);
 const DEEPEST = 3;
 
 const isObject = (value: JsonValue | undefined): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Compares whatever the order of keys. */
+/** Compares two values, and ignores the order of keys. */
 export function equal(a: JsonValue | undefined, b: JsonValue | undefined): boolean {
   if (Array.isArray(a) && Array.isArray(b)) {
     return a.length === b.length && a.every((item, index) => equal(item, b[index]));

@@ -62,7 +62,7 @@ function Single({ column, value, entity, plain }: Props) {
   }
 }
 
-/** A value as its column shows it: text stays text, whatever is in it. */
+/** A value as its column shows it. Text is never interpreted. */
 export function Cell({ column, value, entity, plain }: Props) {
   if (isEmpty(value)) return <span className={classes.none}>–</span>;
   const values = Array.isArray(value) ? value : [value];

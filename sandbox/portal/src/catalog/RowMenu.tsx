@@ -124,7 +124,7 @@ function Unregister({ blueprint, entity, onClose }: Props & { onClose: () => voi
 }
 
 /**
- * What can be done with an entity. In a row it is only a button until somebody wants it: a menu for
+ * The actions on an entity. In a row it is only a button until the user opens it, because a menu in
  * each row makes scrolling slow.
  */
 export function RowMenu(props: Props) {

@@ -32,7 +32,7 @@ export interface Column {
   value: (entity: Entity) => JsonValue | undefined;
 }
 
-/** How a page looks when nobody has changed it. Others show every property. */
+/** The default columns of pages. Other pages show every property. */
 const PAGES: Record<string, { first: string[]; hidden: string[] }> = {
   service: {
     first: [
@@ -135,14 +135,14 @@ export function columnsOf(blueprint: Blueprint): Column[] {
   return columns.toSorted((a, b) => place(a.id) - place(b.id));
 }
 
-/** The columns with what says how something stands right behind the title, for a narrow window. */
+/** The columns, with the status right after the title, for a narrow window. */
 export function statusFirst(columns: Column[]): Column[] {
   const place = ({ id, kind }: Column) =>
     kind === 'title' ? 0 : kind === 'enum' && id.endsWith('status') ? 1 : 2;
   return columns.toSorted((a, b) => place(a) - place(b));
 }
 
-/** The columns that are hidden when nobody has changed the page. */
+/** The columns that are hidden by default. */
 export function hiddenAtFirst(blueprint: string): string[] {
   return [...ALWAYS_HIDDEN, ...(PAGES[blueprint]?.hidden ?? [])];
 }

@@ -73,7 +73,7 @@ export function tableColumns(columns: Column[], narrow = false) {
 export const canGroup = ({ many, kind }: Column) =>
   !many && !['json', 'code', 'markdown'].includes(kind);
 
-/** The groups of a column that nobody sorts by stand in the order of their names. */
+/** Groups are in the order of their names if the table is not sorted by their column. */
 export function sortingWith(sorting: SortingState, grouping: string[]): SortingState {
   const sorted = new Set(sorting.map(({ id }) => id));
   const added = grouping.filter((id) => !sorted.has(id)).map((id) => ({ id, desc: false }));

@@ -28,6 +28,6 @@ it.each([
   { filter: [{ column: 'a', operator: 'eval' }] },
   { filter: [null] },
   { q: { a: 1 } },
-])('leaves out what is no view: %j', (given) => {
+])('ignores invalid parts of a view: %j', (given) => {
   expect(Object.values(parseView(given)).every((part) => part === undefined)).toBe(true);
 });

@@ -28,7 +28,7 @@ function list<T>(value: unknown, read: (item: Record<string, unknown>) => T | nu
   return found.length === 0 ? undefined : found;
 }
 
-/** Reads what an address or the server has; whatever is no view in it is left out. */
+/** Reads a view from an address or the server, and ignores its invalid parts. */
 export function parseView(given: Record<string, unknown>): View {
   const hide = Array.isArray(given.hide) ? (strings(given.hide) ?? []) : undefined;
   return {

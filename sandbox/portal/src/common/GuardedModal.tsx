@@ -1,4 +1,4 @@
-/** A dialog that asks before it discards what was typed into it; `Modal.Stack` must be around it. */
+/** A dialog that asks before it discards what the user typed. It must be inside a `Modal.Stack`. */
 import { Button, Modal, Stack, Text } from '@mantine/core';
 import type { ModalProps } from '@mantine/core';
 import { useId, useState } from 'react';

@@ -9,7 +9,7 @@ function tone(line: string): string | undefined {
   return line.startsWith('-') ? classes.removed : undefined;
 }
 
-/** Markdown as somebody else wrote it: HTML in it is shown as text, pictures are not loaded. */
+/** Markdown from untrusted input: HTML is shown as text, and pictures are not loaded. */
 export function Markdown({ text }: { text: string }) {
   return (
     <div className={classes.markdown}>

@@ -24,7 +24,7 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
-/** `2 minutes ago`; text that is no moment stays as it is. */
+/** `2 minutes ago`; text that is not a time stays unchanged. */
 export function relative(moment: string, reference: number): string {
   const parsed = dayjs(moment);
   return parsed.isValid() ? parsed.from(reference) : moment;

@@ -19,7 +19,7 @@ const exact = (source: string) =>
 /** Integers that JavaScript would change: they must not reach the server as something else. */
 function inexact(text: string): Fault[] {
   const faults: Fault[] = [];
-  // A string is matched first, so that digits in it are no number.
+  // A string is matched first, so that its digits do not count as a number.
   for (const match of text.matchAll(/"(?:[^"\\]|\\.)*"|-?\d+(?![\d.eE])/g)) {
     const [source] = match;
     if (!source.startsWith('"') && !exact(source) && !/[.\deE]/.test(text[match.index - 1] ?? '')) {

@@ -1,4 +1,4 @@
-/** What somebody typed into a form, beside the defaults of the rest. */
+/** What the user typed into a form, apart from defaults. */
 import type { JsonObject, JsonValue } from '../api/types';
 import { equal } from '../audit/diff';
 

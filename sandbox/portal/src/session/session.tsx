@@ -13,7 +13,7 @@ export type SessionState =
 
 export interface Session {
   state: SessionState;
-  /** Become somebody. Throws ApiError, 401 for a wrong secret. */
+  /** Signs in as a person. Throws ApiError, 401 for a wrong secret. */
   signIn: (email: string, secret: string) => Promise<void>;
   signOut: () => Promise<void>;
   retry: () => void;
@@ -28,18 +28,18 @@ interface Found {
   change: number;
 }
 
-interface Nobody {
+interface SignedOut {
   user: null;
   accessToken: null;
 }
 
 const SessionContext = createContext<Session | null>(null);
-/** The other tabs. One channel for all: it is the only one that does not hear itself. */
+/** The other tabs: a channel does not receive its own messages. */
 const others = new BroadcastChannel('session');
 
 async function load(): Promise<SessionState> {
   try {
-    const found = await call<Found | Nobody>('GET', SESSION);
+    const found = await call<Found | SignedOut>('GET', SESSION);
     setToken(found.accessToken);
     if (found.user === null) return { status: 'signed-out', reason: null };
     return { status: 'signed-in', me: found.user, change: found.change, expired: false };
@@ -64,7 +64,7 @@ export function SessionProvider({ children }: { children: ReactNode }) {
     );
   }, []);
 
-  // Another tab became somebody else, and the cookie is the same for all of them.
+  // Another tab changed the user, and all tabs share the cookie.
   useEffect(() => {
     others.onmessage = () => void begin();
     return () => {
@@ -112,6 +112,6 @@ export function useSession(): Session {
 /** The person who is signed in; for pages, which are shown only then. */
 export function useMe(): Me {
   const { state } = useSession();
-  if (state.status !== 'signed-in') throw new Error('Nobody is signed in.');
+  if (state.status !== 'signed-in') throw new Error('No person is signed in.');
   return state.me;
 }

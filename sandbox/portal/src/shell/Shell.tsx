@@ -169,8 +169,8 @@ function SignedIn({ change, expired }: { change: number; expired: boolean }) {
         title="Your session has ended"
       >
         <Alert color="yellow" mb="md">
-          The server no longer takes your access token. What you typed is still here: choose who you
-          are, and go on.
+          The server no longer accepts your access token. What you typed is still here: sign in
+          again to continue.
         </Alert>
         <PersonList />
       </Modal>
@@ -178,7 +178,7 @@ function SignedIn({ change, expired }: { change: number; expired: boolean }) {
   );
 }
 
-/** The pages of whoever is signed in, or the page where one chooses. */
+/** The pages of the signed-in person, or the page to choose one. */
 export function Shell(): ReactNode {
   const { state, retry } = useSession();
   useEffect(() => {

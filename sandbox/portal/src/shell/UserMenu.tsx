@@ -31,7 +31,7 @@ export function ColorScheme() {
   );
 }
 
-/** Who one is, and becoming somebody else. */
+/** The signed-in person, with a menu to switch the user or to sign out. */
 export function UserMenu() {
   const me = useMe();
   const { signOut } = useSession();
@@ -56,14 +56,14 @@ export function UserMenu() {
             {[...me.roles, ...me.teamsIdentifiers].join(' · ')}
           </Menu.Label>
           <Menu.Item leftSection={<IconUsers size={16} />} onClick={open}>
-            Be somebody else
+            Switch user
           </Menu.Item>
           <Menu.Item leftSection={<IconLogout size={16} />} onClick={() => void signOut()}>
             Sign out
           </Menu.Item>
         </Menu.Dropdown>
       </Menu>
-      <Modal opened={opened} onClose={close} title="Be somebody else">
+      <Modal opened={opened} onClose={close} title="Switch user">
         <PersonList onDone={close} />
       </Modal>
     </>
