@@ -70,14 +70,14 @@ run "whatever_can_go_wrong_has_an_alarm" {
   assert {
     condition = alltrue([
       for alarm in aws_cloudwatch_metric_alarm.query :
-      contains(keys(local.metrics), regex("^SELECT (?:SUM|MAX)\\((\\w+)\\) FROM \"Slipway/slipway\"(?: WHERE (?:deed = '(?:END_NEVER_RECEIVED|RING)'|reason != 'Unauthorized'))?$", one(alarm.metric_query).expression)[0])
+      contains(keys(local.metrics), regex("^SELECT (?:SUM|MAX)\\((\\w+)\\) FROM \"Slipway/slipway\"(?: WHERE (?:sweep_action = '(?:END_NEVER_RECEIVED|RING)'|reason != 'Unauthorized'))?$", one(alarm.metric_query).expression)[0])
     ])
     error_message = "Queries are about metrics that there are."
   }
 
   assert {
-    condition     = one(aws_cloudwatch_metric_alarm.query["slipway-never-received"].metric_query).expression == "SELECT SUM(RunSwept) FROM \"Slipway/slipway\" WHERE deed = 'END_NEVER_RECEIVED'"
-    error_message = "Of what the sweep did, one deed only."
+    condition     = one(aws_cloudwatch_metric_alarm.query["slipway-never-received"].metric_query).expression == "SELECT SUM(RunSwept) FROM \"Slipway/slipway\" WHERE sweep_action = 'END_NEVER_RECEIVED'"
+    error_message = "The alarm counts one action of the sweep only."
   }
 
   assert {

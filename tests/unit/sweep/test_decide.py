@@ -86,10 +86,10 @@ CASES: list[tuple[str, Facts, SweepAction]] = [
 
 
 @pytest.mark.parametrize(
-    ("facts", "deed"), [(f, d) for _, f, d in CASES], ids=[name for name, _, _ in CASES]
+    ("facts", "action"), [(f, d) for _, f, d in CASES], ids=[name for name, _, _ in CASES]
 )
-def test_sweep_action_is_as_the_table_says(facts: Facts, deed: SweepAction) -> None:
-    assert choose_action(facts, NOW, LIMITS) is deed
+def test_sweep_action_is_as_the_table_says(facts: Facts, action: SweepAction) -> None:
+    assert choose_action(facts, NOW, LIMITS) is action
 
 
 times = st.integers(0, 500_000).map(
@@ -119,8 +119,8 @@ def test_sweep_leaves_only_waiting_runs_after_enough_time(
     known: Facts,
 ) -> None:
     later = datetime(2027, 6, 1, tzinfo=UTC)
-    deed = choose_action(known, later, LIMITS)
-    if deed is SweepAction.LEAVE:
+    action = choose_action(known, later, LIMITS)
+    if action is SweepAction.LEAVE:
         assert known.execution == "RUNNING"
         assert known.pull is None
 

@@ -76,13 +76,13 @@ def test_every_state_has_exactly_one_row_in_the_sweep_table() -> None:
         facts = Facts(
             **{"published_at": NOW - LONG, **PULLS[pull], **ROWS[row], **EXECUTIONS[execution]}
         )
-        found = [deed for *cells, deed in rows if all(map(fits, cells, states))]
+        found = [action for *cells, action in rows if all(map(fits, cells, states))]
 
         assert found == [choose_action(facts, NOW, LIMITS)], states
 
 
 def test_sweep_table_names_only_known_states_and_every_action() -> None:
-    for *cells, _deed in table():
+    for *cells, _action in table():
         for cell, known in zip(cells, (PULLS, ROWS, EXECUTIONS), strict=True):
             assert cell == "any" or set(cell.split(" / ")) <= set(known)
-    assert {SweepAction(deed) for *_cells, deed in table()} == set(SweepAction)
+    assert {SweepAction(action) for *_cells, action in table()} == set(SweepAction)
