@@ -1,12 +1,14 @@
-"""The picture of the layer's packages in docs/architecture.md shows the imports in the code."""
+"""The pages that say where things are agree with the folders and imports."""
 
 import re
 from collections import defaultdict
 from pathlib import Path
 
 import grimp
+import pytest
 
-PAGE = Path(__file__).resolve().parents[2] / "docs/architecture.md"
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs/architecture.md"
 Arrows = set[tuple[str, str]]
 
 
@@ -43,3 +45,15 @@ def test_imports_of_packages_form_no_circle() -> None:
     graph = imports()
 
     assert [package for package in graph if package in reachable(graph, package)] == []
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_page_names_only_paths_that_exist(name: str) -> None:
+    folders = {path.name for path in ROOT.iterdir() if path.is_dir()}
+    spans = re.findall(r"`([\w.*/<>-]+/[\w.*/<>-]*)`", (ROOT / name).read_text())
+    paths = {span for span in spans if span.partition("/")[0] in folders}
+    # A placeholder stands for any name.
+    missing = {path for path in paths if not any(ROOT.glob(re.sub("<[^>]+>", "*", path)))}
+
+    assert len(paths) > 15
+    assert missing == set()
