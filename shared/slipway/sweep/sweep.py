@@ -379,7 +379,7 @@ class Sweep:
     def _clean_up(self, run_id: str) -> None:
         logger.append_keys(run_id=run_id)
         if action := self._actions.clean_up(run_id):
-            count(Metric.RUN_CLEARED_UP, action=action)
+            count(Metric.RUN_CLEANED_UP, action=action)
 
     def _unlock(self, lock: Lock) -> None:
         owner = lock.owner
@@ -389,7 +389,7 @@ class Sweep:
             return
         logger.info("Unlocking an entity", extra={"entity": lock.service, "owner": owner.id})
         self._locks.release(lock.service, owner.id)
-        count(Metric.LOCK_FREED, kind=owner.kind)
+        count(Metric.LOCK_RELEASED, kind=owner.kind)
 
     def _each[T](self, items: list[T], name: Callable[[T], str], act: Callable[[T], None]) -> None:
         """Process each item while there is time; a failure does not stop others."""

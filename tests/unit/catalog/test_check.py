@@ -134,6 +134,8 @@ ELSEWHERE = [
     (CREATE, '  env: "{{ .inputs.env }}"\n', "", CREATE, "The part 'env' is missing."),
     (CONFIGURE, EDIT, 'port-{env}.json"\n    path: run_id', CONFIGURE, "itself writes 'run_id'"),
     (BLUEPRINT, '"health_detail"', '"x"', RESOURCE, "the property 'health_detail' of type string"),
+    (BLUEPRINT, '"health_detail": {', '"sync_status": {"type": "number"}, "health_detail": {',
+     RESOURCE, "The blueprint must have the property 'sync_status' of type string"),
     (FORM, '"title": "Dry run",', '"title": "Dry run", "type": "string",', FORM, "duplicate key"),
     (FORM, '"dry_run": {', '"try": {', FORM, "The form has no 'dry_run'."),
     (FORM, REQUIRED, REQUIRED.replace("unit", "unix"), FORM, "'unix' is required but"),
