@@ -252,6 +252,11 @@ def test_token_of_our_name_but_another_id_is_refused(installation: Installation)
     refused(installation, installation.github.token(repository_id="4712"), "repository")
 
 
+@pytest.mark.parametrize("event", ["pull_request", "push", "workflow_run", "", "Workflow_dispatch"])
+def test_token_of_another_event_is_refused(installation: Installation, event: str) -> None:
+    refused(installation, installation.github.token(event_name=event), "event")
+
+
 def test_token_signed_with_another_key_is_refused(installation: Installation) -> None:
     refused(installation, installation.github.token(ANOTHER_KEY), "InvalidSignatureError")
 
