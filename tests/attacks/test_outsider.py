@@ -29,6 +29,7 @@ from tests.contract.github.conftest import running
 from tests.port_server import PortServer
 from tests.unit.reports.github import (
     ANOTHER_KEY,
+    AUDIENCE,
     GITHUBS_KEY,
     KEYS,
     WORKFLOW_REF,
@@ -207,6 +208,7 @@ def test_right_token_is_taken(installation: Installation) -> None:
         ({"iat": YEAR_2100}, "ImmatureSignatureError"),
         ({"aud": "https://github.com/acme"}, "InvalidAudienceError"),
         ({"aud": "https://reports.test/live"}, "InvalidAudienceError"),
+        ({"aud": [AUDIENCE, "https://github.com/acme"]}, "InvalidAudienceError"),
         ({"iss": "https://token.actions.githubusercontent.com"}, "InvalidIssuerError"),
         *(
             ({name: None}, "MissingRequiredClaimError")
