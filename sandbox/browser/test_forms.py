@@ -67,9 +67,7 @@ def test_form_names_each_missing_or_invalid_input(visit: Visit, server: PortServ
     form.get_by_role("button", name="Next").click()
 
     name = form.get_by_role("textbox", name="Name", exact=True)
-    expect(name).to_have_accessible_description(
-        re.compile("^Name: “No Capitals” is not allowed")
-    )
+    expect(name).to_have_accessible_description(re.compile("^Name: “No Capitals” is not allowed"))
     expect(name).to_be_focused()
     for empty in (form.get_by_label("Project"), form.get_by_role("combobox", name="Team")):
         expect(empty).to_have_accessible_description(re.compile(r"^(Project|Team) is required\."))
