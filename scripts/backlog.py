@@ -36,12 +36,12 @@ class Retention:
     Attributes:
         records: retention of the topic's records. None: unlimited.
         offsets: retention of a group's offsets, once the group has no members.
-        told: whether the brokers reported both; otherwise they are defaults.
+        reported: whether the brokers reported both; otherwise they are defaults.
     """
 
     records: timedelta | None = DEFAULT_RETENTION
     offsets: timedelta | None = DEFAULT_RETENTION
-    told: bool = False
+    reported: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _queued(consumer: Consumer, queue: str) -> Backlog:
     kept = timedelta(seconds=int(found["MessageRetentionPeriod"]))
     # SQS does not say how old the oldest is: at most as old as the pause.
     oldest = consumer.paused_at if unread else None
-    return Backlog(unread, oldest, 0, Retention(records=kept, offsets=None, told=True))
+    return Backlog(unread, oldest, 0, Retention(records=kept, offsets=None, reported=True))
 
 
 class Brokers:
@@ -167,7 +167,7 @@ def retention_of(admin: AdminClient, topic: str) -> Retention:
     return Retention(
         records=_span(records, timedelta(milliseconds=1)),
         offsets=_span(offsets, timedelta(minutes=1)),
-        told=True,
+        reported=True,
     )
 
 

@@ -35,6 +35,11 @@ MODULE = ("terraform", "catalog", "LICENSE", "CHANGELOG.md")
 # What scripts/install and the operator's commands need besides the module.
 COMMANDS = (".python-version", "port", "requirements", "scripts", "services-repo", "shared")
 LICENSES = "THIRD_PARTY_LICENSES"
+UNRELEASED = re.compile(r"^## Unreleased$(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+# What a release leaves behind that the next one must understand (docs/upgrade.md).
+FIXTURES = Path("tests/fixtures/releases")
+MACHINES = ("approval", "deliver_later", "remediation")
+ITEMS = ("approval_item.json", "remediation_item.json")
 SUMS = "SHA256SUMS"
 
 
@@ -103,7 +108,13 @@ def check(version: str, root: Path) -> list[Section]:
             f"{changed[0].split()[-1]}. "
             "Commit or stash them: a release is built from a commit."
         )
-    released = sections((root / "CHANGELOG.md").read_text(encoding="utf-8"))
+    changelog = (root / "CHANGELOG.md").read_text(encoding="utf-8")
+    if (unreleased := UNRELEASED.search(changelog)) and unreleased[1].strip():
+        raise ReleaseError(
+            "CHANGELOG.md has entries in 'Unreleased', but this commit has these changes. Move "
+            f"them to the section of {version}."
+        )
+    released = sections(changelog)
     if version not in [section.version for section in released]:
         known = ", ".join(section.version for section in released) or "none"
         raise ReleaseError(
@@ -113,7 +124,23 @@ def check(version: str, root: Path) -> list[Section]:
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     if project["version"] != version:
         raise ReleaseError(f"pyproject.toml has version {project['version']}, not {version}.")
+    _check_fixtures(root, FIXTURES / version)
     return released
+
+
+def _check_fixtures(root: Path, folder: Path) -> None:
+    """Refuse a release whose data the next release would not be tested with."""
+    for machine in MACHINES:
+        source = Path(f"terraform/modules/{machine}/definition.asl.json")
+        copy = folder / f"{machine}.asl.json"
+        if (
+            not (root / copy).is_file()
+            or (root / copy).read_bytes() != (root / source).read_bytes()
+        ):
+            raise ReleaseError(f"{copy} is not a copy of {source}. Copy it, and run the tests.")
+    for item in ITEMS:
+        if not (root / folder / item).is_file():
+            raise ReleaseError(f"{folder / item} is missing. Add an item that this release stored.")
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -262,15 +262,15 @@ class Soak:
 
 
 @contextmanager
-def _repeating(seconds: float, deed: Callable[[], None]) -> Iterator[None]:
+def _repeating(seconds: float, action: Callable[[], None]) -> Iterator[None]:
     """Repeat an action in a background thread, with a pause each time."""
     stop = threading.Event()
 
     def run() -> None:
         while not stop.wait(seconds):
-            deed()
+            action()
 
-    thread = threading.Thread(target=run, name=deed.__name__, daemon=True)
+    thread = threading.Thread(target=run, name=action.__name__, daemon=True)
     thread.start()
     try:
         yield

@@ -2,7 +2,10 @@
 # release.json.
 locals {
   release   = try(jsondecode(file("${path.module}/release.json")), { version = "none", previous = "none", too_old = [] })
-  installed = try(nonsensitive(data.aws_ssm_parameters_by_path.release[0].values[0]), "none")
+  parameter = "/slipway/${var.name_prefix}/release"
+  # By name, because an operator may keep parameters of their own beside it.
+  parameters = merge([for found in data.aws_ssm_parameters_by_path.release : zipmap(found.names, nonsensitive(found.values))]...)
+  installed  = lookup(local.parameters, local.parameter, "none")
 }
 
 # By path, because this data source returns nothing where others would fail: before the first apply.
@@ -17,7 +20,7 @@ resource "aws_ssm_parameter" "release" {
   #checkov:skip=CKV_AWS_337:a release's version is public
   count = local.release.version == "none" ? 0 : 1
 
-  name           = "/slipway/${var.name_prefix}/release"
+  name           = local.parameter
   description    = "The release of Slipway that is installed"
   type           = "String"
   insecure_value = local.release.version # a plan shows it

@@ -12,7 +12,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 RELEASES = sorted((ROOT / "tests/fixtures/releases").iterdir())
-_UNQUOTED = {"retry": "[]", "invoke_timeout": "60"}
+_UNQUOTED = {"retry": "[]", "retry_of_lambda": "{}", "invoke_timeout": "60"}
 
 
 @dataclass(frozen=True)

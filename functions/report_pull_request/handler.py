@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from slipway.observability import logger, metrics
-from slipway.reports.door import ReportFunctionConfig, answer
+from slipway.reports.endpoint import ReportFunctionConfig, answer
 
 # Part of API Gateway's 29-second limit that may be spent waiting for GitHub.
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html

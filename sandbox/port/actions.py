@@ -20,7 +20,6 @@ from sandbox.port.store import Action
 from sandbox.port.work import Change, Work
 
 ENTITY_EVENTS = ("ENTITY_CREATED", "ENTITY_UPDATED", "ENTITY_DELETED", "ANY_ENTITY_CHANGE")
-RUN_EVENTS = ("RUN_CREATED", "RUN_UPDATED", "ANY_RUN_CHANGE")
 # What the sandbox carries out. Port knows more, which are refused by name.
 INVOCATIONS = ("KAFKA", "WEBHOOK", "UPSERT_ENTITY")
 

@@ -103,11 +103,11 @@ class People:
     def act(self) -> None:
         """Do what is due, and check open decisions at most once a second."""
         while self._due and self._due[0][0] <= time.monotonic():
-            _, _, deed = heapq.heappop(self._due)
+            _, _, action = heapq.heappop(self._due)
             try:
-                deed()
+                action()
             except _PASSING:
-                self._in(_LOOK_SECONDS, deed)
+                self._in(_LOOK_SECONDS, action)
         if time.monotonic() < self._next_look:
             return
         with suppress(*_PASSING):  # After a failed read, the next round reads again.
@@ -192,10 +192,10 @@ class People:
         self.asked[asked.run_id] = asked
         self.open.add(asked.run_id)
 
-    def _once(self, what: str, deed: Callable[[], None]) -> None:
+    def _once(self, what: str, action: Callable[[], None]) -> None:
         if what not in self._seen:
             self._seen.add(what)
-            deed()
+            action()
 
-    def _in(self, seconds: float, deed: Callable[[], None]) -> None:
-        heapq.heappush(self._due, (time.monotonic() + seconds, next(self._number), deed))
+    def _in(self, seconds: float, action: Callable[[], None]) -> None:
+        heapq.heappush(self._due, (time.monotonic() + seconds, next(self._number), action))

@@ -38,7 +38,7 @@ class Metric(StrEnum):
     WEBHOOK_REFUSED = "WebhookRefused"
     RUN_REPORTED = "RunReported"
     REPORT_REFUSED = "ReportRefused"
-    RUN_ENDED_BY_SOMEBODY = "RunEndedBySomebody"
+    RUN_ENDED_BY_USER = "RunEndedByUser"
     APPROVAL_REQUESTED = "ApprovalRequested"
     APPROVAL_DECIDED = "ApprovalDecided"
     DECISION_REFUSED = "DecisionRefused"
@@ -50,8 +50,8 @@ class Metric(StrEnum):
     TIME_TO_VERIFY = "TimeToVerify"
     TIME_TO_REPAIR = "TimeToRepair"
     RUN_SWEPT = "RunSwept"
-    RUN_CLEARED_UP = "RunClearedUp"
-    LOCK_FREED = "LockFreed"
+    RUN_CLEANED_UP = "RunCleanedUp"
+    LOCK_RELEASED = "LockReleased"
     MAPPING_PROBLEM = "MappingProblem"
 
 

@@ -70,13 +70,13 @@ run "every_fault_has_an_alarm" {
   assert {
     condition = alltrue([
       for alarm in aws_cloudwatch_metric_alarm.query :
-      contains(keys(local.metrics), regex("^SELECT (?:SUM|MAX)\\((\\w+)\\) FROM \"Slipway/slipway\"(?: WHERE (?:deed = '(?:END_NEVER_RECEIVED|RING)'|reason != 'Unauthorized'))?$", one(alarm.metric_query).expression)[0])
+      contains(keys(local.metrics), regex("^SELECT (?:SUM|MAX)\\((\\w+)\\) FROM \"Slipway/slipway\"(?: WHERE (?:sweep_action = '(?:END_NEVER_RECEIVED|RING)'|reason != 'Unauthorized'))?$", one(alarm.metric_query).expression)[0])
     ])
     error_message = "Queries use existing metrics."
   }
 
   assert {
-    condition     = one(aws_cloudwatch_metric_alarm.query["slipway-never-received"].metric_query).expression == "SELECT SUM(RunSwept) FROM \"Slipway/slipway\" WHERE deed = 'END_NEVER_RECEIVED'"
+    condition     = one(aws_cloudwatch_metric_alarm.query["slipway-never-received"].metric_query).expression == "SELECT SUM(RunSwept) FROM \"Slipway/slipway\" WHERE sweep_action = 'END_NEVER_RECEIVED'"
     error_message = "The query selects one action of the sweep."
   }
 

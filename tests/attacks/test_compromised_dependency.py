@@ -11,14 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from scripts.audit import NPM, PYTHON
 from scripts.build import find_uv
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
-NPM_LOCKS = [
-    ROOT / "sandbox/portal/package-lock.json",
-    ROOT / "tests/references/github/package-lock.json",
-]
+TRACKED = subprocess.run(
+    ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+).stdout.split("\n")
+LOCKS = [ROOT / file for file in TRACKED if re.search(r"(^|/)requirements/.+\.txt$", file)]
+NPM_LOCKS = [ROOT / file for file in TRACKED if file.endswith("package-lock.json")]
+TERRAFORM_LOCKS = [ROOT / file for file in TRACKED if file.endswith(".terraform.lock.hcl")]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 PACKAGE, VERSION = re.findall(
     r"^(tenacity)==(\S+)", (ROOT / "requirements/layer.txt").read_text(), re.MULTILINE
@@ -97,7 +99,16 @@ def test_each_ci_action_is_pinned_to_a_commit(workflow: Path) -> None:
     assert [action for action in used if not re.search(r"@[0-9a-f]{40}$", action)] == []
 
 
-def test_terraform_provider_has_digests() -> None:
-    lock = (ROOT / "terraform/.terraform.lock.hcl").read_text()
+@pytest.mark.parametrize(
+    "lock", TERRAFORM_LOCKS, ids=[lock.parent.name for lock in TERRAFORM_LOCKS]
+)
+def test_terraform_provider_has_digests(lock: Path) -> None:
+    assert len(re.findall(r'"(?:h1|zh):[^"]+"', lock.read_text())) > 1
 
-    assert len(re.findall(r'"(?:h1|zh):[^"]+"', lock)) > 1
+
+def test_audit_looks_up_each_lock_file() -> None:
+    folders = [
+        {str(lock.parent.relative_to(ROOT)) for lock in locks} for locks in (LOCKS, NPM_LOCKS)
+    ]
+
+    assert folders == [set(PYTHON), set(NPM)]

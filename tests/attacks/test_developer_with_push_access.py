@@ -25,7 +25,7 @@ from slipway.aws import dynamodb_table
 from slipway.config import load
 from slipway.errors import BranchTaken
 from slipway.github.models import Change
-from slipway.reports import door
+from slipway.reports import endpoint
 from slipway.runs import clients
 
 from functions.report_pull_request.handler import handler
@@ -184,7 +184,7 @@ def _serving(services: Services, port: ScriptedServer) -> Iterator[tuple[House, 
 def _forget() -> None:
     load.cache_clear()
     clients.port_client.cache_clear()
-    door._tokens.cache_clear()
+    endpoint._tokens.cache_clear()
 
 
 def propose(house: House, branch: str = BRANCH) -> Any:

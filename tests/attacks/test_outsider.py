@@ -29,6 +29,7 @@ from tests.contract.github.conftest import running
 from tests.port_server import PortServer
 from tests.unit.reports.github import (
     ANOTHER_KEY,
+    AUDIENCE,
     GITHUBS_KEY,
     KEYS,
     WORKFLOW_REF,
@@ -207,6 +208,7 @@ def test_valid_token_is_accepted(installation: Installation) -> None:
         ({"iat": YEAR_2100}, "ImmatureSignatureError"),
         ({"aud": "https://github.com/acme"}, "InvalidAudienceError"),
         ({"aud": "https://reports.test/live"}, "InvalidAudienceError"),
+        ({"aud": [AUDIENCE, "https://github.com/acme"]}, "InvalidAudienceError"),
         ({"iss": "https://token.actions.githubusercontent.com"}, "InvalidIssuerError"),
         *(
             ({name: None}, "MissingRequiredClaimError")
@@ -250,6 +252,11 @@ def test_token_of_another_repository_is_refused(
 
 def test_token_with_our_name_but_another_id_is_refused(installation: Installation) -> None:
     refused(installation, installation.github.token(repository_id="4712"), "repository")
+
+
+@pytest.mark.parametrize("event", ["pull_request", "push", "workflow_run", "", "Workflow_dispatch"])
+def test_token_of_another_event_is_refused(installation: Installation, event: str) -> None:
+    refused(installation, installation.github.token(event_name=event), "event")
 
 
 def test_token_signed_with_another_key_is_refused(installation: Installation) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from scripts.apply_sandbox import Stack
 from scripts.build import sha256
-from scripts.release import release
+from scripts.release import FIXTURES, MACHINES, release
 from tests.checkout import ROOT, copy_repository
 from tests.integration.conftest import SandboxClient, sandbox_folder
 
@@ -55,11 +55,19 @@ class Archives:
             changed, count = re.subn(pattern, text, place.read_text(), count=1, flags=re.MULTILINE)
             assert count == 1, file
             place.write_text(changed)
+        self._add_fixtures(repository / FIXTURES, version)
         author = ["-c", "user.name=any", "-c", "user.email=any@acme.example"]
         for command in (["init", "-q"], ["add", "-A"], [*author, "commit", "-q", "-m", version]):
             subprocess.run(["git", *command], cwd=repository, check=True)
         release(version, repository, output)
         return output
+
+    def _add_fixtures(self, fixtures: Path, version: str) -> None:
+        """Do step 2 of "Make a release" (docs/upgrade.md)."""
+        shutil.copytree(next(fixtures.iterdir()), fixtures / version)
+        for machine in MACHINES:
+            source = self.repository / f"terraform/modules/{machine}/definition.asl.json"
+            shutil.copy(source, fixtures / version / f"{machine}.asl.json")
 
     def source(self, version: str, checksum: str = "") -> str:
         """Return the module's source, as docs/install.md writes it."""

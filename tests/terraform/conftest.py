@@ -57,10 +57,12 @@ class Aws(BaseHTTPRequestHandler):
     """
 
     installed: ClassVar[str | None] = None
+    parameters: ClassVar[dict[str, str]] = {}
 
     def do_POST(self) -> None:
         _, _, operation = self.headers.get("X-Amz-Target", "").rpartition(".")
-        parameters = [{"Name": "release", "Value": self.installed}] if self.installed else []
+        found = {**self.parameters, "/slipway/slipway/release": self.installed}
+        parameters = [{"Name": name, "Value": value} for name, value in found.items() if value]
         answers = {
             "ValidateStateMachineDefinition": VALID,
             "GetParametersByPath": json.dumps({"Parameters": parameters}).encode(),

@@ -47,3 +47,14 @@ def test_upgrade_that_skips_a_release_is_refused(
         planned(release, aws)
 
     assert "release of 0.2 first" in str(refused.value)
+
+
+def test_skipped_release_is_found_beside_other_parameters(
+    release: Path, aws: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # AWS returns every parameter below the path; an operator's own comes first.
+    monkeypatch.setattr(Aws, "parameters", {"/slipway/slipway/own": "0.2.9"})
+    monkeypatch.setattr(Aws, "installed", "0.1.4")
+
+    with pytest.raises(AssertionError, match=r"Installed is Slipway 0\.1\.4"):
+        planned(release, aws)

@@ -20,6 +20,18 @@ def test_each_test_in_the_threat_model_exists() -> None:
     assert named - defined == set()
 
 
+def test_each_cannot_of_the_threat_model_names_a_test() -> None:
+    tables = re.findall(
+        r"^\| cannot \| test \|\n\| --- \| --- \|\n((?:\|.+\n)+)", SECURITY, re.MULTILINE
+    )
+    rows = [row.strip("| ").split(" | ") for table in tables for row in table.splitlines()]
+
+    # Seven actors, and the webhook.
+    assert len(tables) == 8
+    assert len(rows) > 40
+    assert [row[0] for row in rows if not re.search(r"`test_\w+`", row[1])] == []
+
+
 def test_each_file_in_the_threat_model_exists() -> None:
     named = set(re.findall(r"`((?:tests|terraform)/[\w./]+)`", SECURITY))
 

@@ -67,7 +67,7 @@ class Cleanup(Steps):
             self._end_automation(ended.automation_run_id)
         # A function that is interrupted here leaves more, which a later sweep finds.
         if action := self.clean_up(ended.run_id, final=False):
-            count(Metric.RUN_ENDED_BY_SOMEBODY, action=action)
+            count(Metric.RUN_ENDED_BY_USER, action=action)
 
     def clean_up(self, run_id: str, *, final: bool = True) -> str | None:
         """Clean up after a run that ended, unless Slipway itself ended it.

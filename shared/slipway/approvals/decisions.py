@@ -91,7 +91,7 @@ class Decisions:
                     stored = self.store.get(approval_id)
                     continue
                 self.follow_up(saved)
-                count(Metric.APPROVAL_DECIDED, door=ballot.channel, verdict=ballot.decision)
+                count(Metric.APPROVAL_DECIDED, channel=ballot.channel, decision=ballot.decision)
                 return saved
         except RequestClosed:
             # The invocation that decided it may have been interrupted before the follow-up.

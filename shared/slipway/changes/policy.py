@@ -121,7 +121,7 @@ class Policy(_Model):
     without_person: Literal["two_approvers", "refuse"] = "two_approvers"
 
     @model_validator(mode="after")
-    def _default_asks_somebody(self) -> "Policy":
+    def _default_names_an_approver(self) -> "Policy":
         if self.default.approval is None:
             raise ValueError("default must have an approval: it applies to changes without a rule")
         return self

@@ -13,8 +13,8 @@ from slipway.github.models import Change, PullRequest, run_branch
 from slipway.github.roll_back import NothingToRollBack, roll_back, roll_back_branch
 from slipway.health.policy import ScaleUp, Strategy
 from slipway.health.remediation import NAMES
+from slipway.health.repairable import Repairable
 from slipway.health.state import Attempt, Outcome, Repair, State
-from slipway.health.watched import Watched
 from slipway.markdown import as_text
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Repairer:
 
     Args:
         execution: the remediation's execution, which names branches and runs.
-        watched: the entity and its repository.
+        repairable: the entity and its repository.
         repairs: operations on it that only repairs need.
         workflows: its workflows.
         entity_url: the entity's page in Port.
@@ -58,7 +58,7 @@ class Repairer:
     def __init__(
         self,
         execution: str,
-        watched: Watched,
+        repairable: Repairable,
         repairs: "Repairs",
         workflows: "Workflows",
         entity_url: str,
@@ -66,8 +66,8 @@ class Repairer:
         merge: bool,
     ) -> None:
         self._execution = execution
-        self._watched = watched
-        self._repository = watched.repository
+        self._repairable = repairable
+        self._repository = repairable.repository
         self._repairs = repairs
         self._workflows = workflows
         self._entity_url = entity_url
@@ -122,15 +122,15 @@ class Repairer:
     def _plan(self, strategy: Strategy) -> PlannedRepair:
         name = NAMES[strategy.kind].capitalize()
         if strategy.kind == "restart":
-            self._watched.restart(self._execution)
+            self._repairable.restart(self._execution)
             return PlannedRepair(sentence=f"{name} it.", digests=(repair_digest("restart", {}),))
         if isinstance(strategy, ScaleUp):
             return self._plan_scale_up(strategy)
-        last = self._repairs.last_change(self._watched.files)
+        last = self._repairs.last_change(self._repairable.files)
         if isinstance(last, NothingToRollBack):
             return _impossible(strategy, last.reason)
         found = self._repository.read(
-            self._watched.files, lambda paths: [path for path in paths if path in last.before]
+            self._repairable.files, lambda paths: [path for path in paths if path in last.before]
         )
         now = {path: found.texts.get(path) for path in last.before if path in found.files}
         return PlannedRepair(
@@ -140,9 +140,9 @@ class Repairer:
         )
 
     def _plan_scale_up(self, strategy: ScaleUp) -> PlannedRepair:
-        found = self._watched.read()
+        found = self._repairable.read()
         tree = Tree(found.files, found.texts)
-        before = self._watched.capacity(tree)
+        before = self._repairable.capacity(tree)
         targets = {
             min(before + strategy.step * attempt, strategy.max_replicas)
             for attempt in range(1, strategy.attempts + 1)
@@ -153,7 +153,7 @@ class Repairer:
         for target in sorted(target for target in targets if target > before):
             # Each attempt begins with the result of the previous attempt.
             try:
-                plan = self._watched.scale(self._execution, target - at, tree).plan
+                plan = self._repairable.scale(self._execution, target - at, tree).plan
             except UserError:
                 # The limits of the action may allow only some of the attempts.
                 if not made:
@@ -182,7 +182,7 @@ class Repairer:
         if state.reviewed is None or state.reviewed.environment is None:
             raise SlipwayError("An entity is not restarted before its files were read.")
         mark, since = self._id(attempt.repair), attempt.began_at - _CLOCKS_APART
-        plan = self._watched.restart(mark)
+        plan = self._repairable.restart(mark)
         # GitHub lists a run some moments after its dispatch. A repetition within these starts a
         # second, identical run.
         run = self._workflows.find(plan.file, mark, since=since)
@@ -202,7 +202,7 @@ class Repairer:
         found = self._repository.find(roll_back_branch(remediation_id))
         if found and found.state != "open":
             return _ended(found.state, found.number, found.url)
-        last = self._repairs.last_change(self._watched.files)
+        last = self._repairs.last_change(self._repairable.files)
         if isinstance(last, NothingToRollBack):
             return Result("skipped", last.reason)
         change = roll_back(
@@ -219,21 +219,21 @@ class Repairer:
         found = self._repository.find(branch)
         if found and found.state != "open":
             return _ended(found.state, found.number, found.url)
-        snapshot = self._watched.read()
+        snapshot = self._repairable.read()
         if not snapshot.files:
             return Result("skipped", "It has no files on the base branch.")
         tree = Tree(snapshot.files, snapshot.texts)
-        now = self._watched.capacity(tree)
+        now = self._repairable.capacity(tree)
         if now >= after:
             return Result("skipped", f"The base branch already has {now} replicas.")
         if now != before:
             # The target was computed from another number, so it may be more than one step away.
             return Result("skipped", f"The base branch has {now} replicas now.")
-        scaling = self._watched.scale(self._id(attempt.repair), after - before, tree)
+        scaling = self._repairable.scale(self._id(attempt.repair), after - before, tree)
         if scaling.after != after:
             return Result("failed", f"The catalog's action would make it {scaling.after}.")
         change = Change(
-            entity=self._watched.files,
+            entity=self._repairable.files,
             branch=branch,
             title=f"Scale {state.name} from {now} to {after} replicas: it is unhealthy",
             body=f"{self._why(state)}\n\nMerging this pull request scales it.",

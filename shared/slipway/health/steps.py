@@ -40,6 +40,7 @@ from slipway.health.remediation import (
     next_step,
     window_of_phase,
 )
+from slipway.health.repairable import Repairable, find_repairable
 from slipway.health.repairing import Repairer, Result
 from slipway.health.report import (
     alert_title,
@@ -68,7 +69,6 @@ from slipway.health.state import (
     Wait,
 )
 from slipway.health.store import RemediationStore, Rows
-from slipway.health.watched import Watched, find_watched
 from slipway.markdown import hidden_comment
 from slipway.observability import Metric, count, logger, measure
 from slipway.runs.catalogs import newest_catalog
@@ -368,7 +368,7 @@ class RemediationSteps(Steps):
         self._alerts.send(title, reason, lines, self._config.entity_url(*split_key(row.service)))
         self._installation.update(INSTALLATION, lambda shared: alert_sent(shared, kind))
 
-    def _watched(self, row: ServiceRow) -> Watched:
+    def _repairable(self, row: ServiceRow) -> Repairable:
         """The entity, by the newest catalog and the current approval policy.
 
         Raises:
@@ -377,19 +377,19 @@ class RemediationSteps(Steps):
         config = self._config
         policy = read_policy(config.records_bucket, config.policy_key).policy
         catalog = newest_catalog(config)
-        return find_watched(row.service, catalog, policy, self._port, self._repository)
+        return find_repairable(row.service, catalog, policy, self._port, self._repository)
 
     def _review(self, row: ServiceRow) -> Reviewed:
         try:
-            return self._watched(row).review()
+            return self._repairable(row).review()
         except UserError as error:
             return Reviewed(fault=str(error))
 
     def _repairer(self, row: ServiceRow, *, merge: bool = False) -> Repairer:
-        watched, url = self._watched(row), self._config.entity_url(*split_key(row.service))
-        repository = watched.repository
+        repairable, url = self._repairable(row), self._config.entity_url(*split_key(row.service))
+        repository = repairable.repository
         repairs, workflows = _repairs(repository), _workflows(repository)
-        return Repairer(row.owner, watched, repairs, workflows, url, merge=merge)
+        return Repairer(row.owner, repairable, repairs, workflows, url, merge=merge)
 
     def _note_outcome(self, row: ServiceRow, step: Repair, result: Result) -> None:
         if result.outcome is None:
@@ -434,7 +434,7 @@ class RemediationSteps(Steps):
         lines = timeline_lines(state, step, at)
         try:
             url = (
-                _repairs(self._watched(row).repository)
+                _repairs(self._repairable(row).repository)
                 .escalate(
                     title=issue_title(state),
                     body=issue_body(state, step, at, entity_url),

@@ -144,7 +144,7 @@ class Team(_Model):
 
     @field_validator("users", mode="before")
     @classmethod
-    def _nobody_if_none(cls, value: object) -> object:
+    def _empty_if_none(cls, value: object) -> object:
         return value or []
 
 

@@ -103,7 +103,7 @@ class Facts:
 
 
 class SweepAction(StrEnum):
-    """A sweep action: a value of the metric's dimension `deed`."""
+    """A sweep action: a value of the metric's dimension `sweep_action`."""
 
     LEAVE = "LEAVE"
     HOLD = "HOLD"

@@ -238,7 +238,7 @@ class Sweep:
                     status_label="Never received",
                     summary="Slipway did not receive this event. The sweep does without it.",
                 )
-                count(Metric.RUN_SWEPT, deed="END_AUTOMATION")
+                count(Metric.RUN_SWEPT, sweep_action="END_AUTOMATION")
 
     def _runs(self, action: str, known: set[str]) -> list[Run]:
         """Return the runs of an action that are in progress.
@@ -276,7 +276,7 @@ class Sweep:
     def _end_gone(self, run_id: str) -> None:
         logger.append_keys(run_id=run_id)
         self._actions.end_gone(run_id)
-        count(Metric.RUN_SWEPT, deed="END_GONE")
+        count(Metric.RUN_SWEPT, sweep_action="END_GONE")
 
     def _check_run(self, run: Run) -> None:
         logger.append_keys(run_id=run.id)
@@ -284,12 +284,12 @@ class Sweep:
         action = choose_action(facts, self._now, self._config.limits)
         if action is SweepAction.LEAVE or (facts.seen_at and self._pulls is None):
             return  # Or GitHub did not answer, which is among the failures.
-        logger.info("Sweeping a run", extra={"deed": action, "action": run.action})
+        logger.info("Sweeping a run", extra={"sweep_action": action, "action": run.action})
         if action is SweepAction.RING:
             self._doorbells.ring(run.id, self._own_actions[run.action])
         else:
             self._actions.carry_out(action, case)
-        count(Metric.RUN_SWEPT, deed=action)
+        count(Metric.RUN_SWEPT, sweep_action=action)
 
     def _gather(self, run: Run) -> tuple[Case, Facts]:
         published_at = run.updated_at or run.created_at
@@ -379,7 +379,7 @@ class Sweep:
     def _clean_up(self, run_id: str) -> None:
         logger.append_keys(run_id=run_id)
         if action := self._actions.clean_up(run_id):
-            count(Metric.RUN_CLEARED_UP, action=action)
+            count(Metric.RUN_CLEANED_UP, action=action)
 
     def _unlock(self, lock: Lock) -> None:
         owner = lock.owner
@@ -389,7 +389,7 @@ class Sweep:
             return
         logger.info("Unlocking an entity", extra={"entity": lock.service, "owner": owner.id})
         self._locks.release(lock.service, owner.id)
-        count(Metric.LOCK_FREED, kind=owner.kind)
+        count(Metric.LOCK_RELEASED, kind=owner.kind)
 
     def _each[T](self, items: list[T], name: Callable[[T], str], act: Callable[[T], None]) -> None:
         """Process each item while there is time; a failure does not stop others."""

@@ -132,7 +132,7 @@ locals {
       description = "A run did not reach its function, which the sweep then invoked itself"
       runbook     = "runs-are-never-received"
       metric      = "SUM(RunSwept)"
-      where       = " WHERE deed = 'RING'"
+      where       = " WHERE sweep_action = 'RING'"
       threshold   = 1
     }
     "${var.name_prefix}-age" = {
@@ -151,7 +151,7 @@ locals {
       description = "Slipway ended a run because its function did not receive it"
       runbook     = "runs-are-never-received"
       metric      = "SUM(RunSwept)"
-      where       = " WHERE deed = 'END_NEVER_RECEIVED'"
+      where       = " WHERE sweep_action = 'END_NEVER_RECEIVED'"
       threshold   = 1
     }
   }

@@ -3,7 +3,7 @@ locals {
   graphs = [
     {
       title   = "Runs by action and outcome"
-      slipway = ["RunProposed", "RunSucceeded", "RunFailed", "RunDeliveredLater", "RunReported", "RunEndedBySomebody", "RunCrashed"]
+      slipway = ["RunProposed", "RunSucceeded", "RunFailed", "RunDeliveredLater", "RunReported", "RunEndedByUser", "RunCrashed"]
       width   = 16
     },
     {
@@ -62,7 +62,7 @@ locals {
     },
     {
       title   = "Abandoned runs that the sweep found"
-      slipway = ["RunSwept", "RunClearedUp", "LockFreed"]
+      slipway = ["RunSwept", "RunCleanedUp", "LockReleased"]
     },
     {
       title   = "Retried calls of Port and GitHub"

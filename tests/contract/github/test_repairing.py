@@ -10,9 +10,9 @@ from slipway.github.repairs import Repairs
 from slipway.github.repository import ServicesRepository
 from slipway.github.workflows import Workflows
 from slipway.health.policy import Kind
+from slipway.health.repairable import Repairable
 from slipway.health.repairing import LONGEST, Repairer, Result
 from slipway.health.state import Attempt, Repair
-from slipway.health.watched import Watched
 
 from tests import entities
 from tests.contract.github.conftest import Services
@@ -30,9 +30,11 @@ def make_repairer(
     slipway: ServicesRepository, *, merge: bool = True, service: str = "shop"
 ) -> Repairer:
     policy = Policy.model_validate(POLICY)
-    watched = Watched(entities.service(service), slipway, entities.shipped(), policy)
+    repairable = Repairable(entities.service(service), slipway, entities.shipped(), policy)
     repairs, workflows = Repairs(slipway), Workflows(slipway)
-    return Repairer(EXECUTION, watched, repairs, workflows, "https://port.test/shop", merge=merge)
+    return Repairer(
+        EXECUTION, repairable, repairs, workflows, "https://port.test/shop", merge=merge
+    )
 
 
 class World:

@@ -22,7 +22,7 @@ CONFIG = "service/create_service/files/services/{team}/{name}/{env}/config.json"
 
 BLUEPRINT = "service/blueprint.json"
 REDEPLOY = "service/redeploy_service/action.yaml"
-REDEPLOY_FORM = "service/redeploy_service/action.json"
+REDEPLOY_JSON = "service/redeploy_service/action.json"
 DELETE = "service/delete_service/action.yaml"
 EDIT = 'values-{env}.yaml"\n    path: deployment.image.tag'
 REQUIRED = '"required": [\n        "unit"'
@@ -139,9 +139,11 @@ ELSEWHERE = [
     (CREATE, '  env: "{{ .inputs.env }}"\n', "", CREATE, "The part 'env' is missing."),
     (CONFIGURE, EDIT, 'port-{env}.json"\n    path: run_id', CONFIGURE, "itself writes 'run_id'"),
     (BLUEPRINT, '"health_detail"', '"x"', RESOURCE, "the property 'health_detail' of type string"),
+    (BLUEPRINT, '"health_detail": {', '"sync_status": {"type": "number"}, "health_detail": {',
+     RESOURCE, "The blueprint must have the property 'sync_status' of type string"),
     (FORM, '"title": "Dry run",', '"title": "Dry run", "type": "string",', FORM, "duplicate key"),
     (FORM, '"dry_run": {', '"try": {', FORM, "The form has no 'dry_run'."),
-    (REDEPLOY_FORM, '"required": []', '"required": ["reason"]', RESOURCE, "its form requires reason."),
+    (REDEPLOY_JSON, '"required": []', '"required": ["reason"]', RESOURCE, "form requires reason."),
     (FORM, REQUIRED, REQUIRED.replace("unit", "unix"), FORM, "'unix' is required but"),
     (FORM, '"title": "Tier",', '"title": "Tier", "encryption": "aes256-gcm",', CREATE,
      "The input 'tier' is encrypted and must not reach a file."),

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from slipway.aws import dynamodb_table
 from slipway.config import load
-from slipway.reports import door
+from slipway.reports import endpoint
 from slipway.runs import clients
 
 from functions.report_pull_request.handler import handler
@@ -113,4 +113,4 @@ def _forget() -> None:
     """Clear the caches, as in a new process."""
     load.cache_clear()
     clients.port_client.cache_clear()
-    door._tokens.cache_clear()
+    endpoint._tokens.cache_clear()

@@ -657,7 +657,7 @@ def acme_service(world: World, monkeypatch: pytest.MonkeyPatch) -> str:
     return identifier
 
 
-def test_repair_is_reported_when_only_the_repository_names_a_part(
+def test_repair_is_reported_when_the_repository_names_a_part(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     identifier = acme_service(world, monkeypatch)

@@ -23,7 +23,7 @@ from slipway.runs import clients, consumer, later
 from slipway.runs.ledger import Ledger
 from slipway.runs.run import ActiveRun
 
-from tests.releases import RELEASES, fill, read_machine
+from tests.releases import RELEASES, ROOT, fill, read_machine
 from tests.scripted import NO_ANSWER, Answer, ScriptedServer
 from tests.unit.conftest import RUN_ID
 
@@ -34,6 +34,8 @@ RUN = f"/v1/actions/runs/{RUN_ID}"
 TOPIC = "org_test.runs"
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:slipway-create_service:live"
 NOW = int(time.time() * 1000)
+CURRENT = ROOT / "terraform/modules/deliver_later/definition.asl.json"
+DEFINITIONS = [*(release / "deliver_later.asl.json" for release in RELEASES), CURRENT]
 
 
 def message(**changes: Any) -> dict[str, Any]:
@@ -323,9 +325,9 @@ def test_throttled_run_is_retried_later_and_shows_when(
     assert json.loads(stored["Body"].read())["topic"] == TOPIC
 
 
-@pytest.mark.parametrize("release", RELEASES, ids=[release.name for release in RELEASES])
-def test_released_machine_delivers_a_stored_record(scene: Scene, release: Path) -> None:
-    (sent,) = read_machine(release / "deliver_later.asl.json").payloads.values()
+@pytest.mark.parametrize("file", DEFINITIONS, ids=[file.parent.name for file in DEFINITIONS])
+def test_released_machine_delivers_a_stored_record(scene: Scene, file: Path) -> None:
+    (sent,) = read_machine(file).payloads.values()
 
     def throttle(run: ActiveRun) -> None:
         raise GitHubUnavailable("GitHub asks to wait.")

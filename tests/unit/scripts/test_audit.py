@@ -139,6 +139,31 @@ def test_audit_fails_when_an_exception_is_unused(
     assert "PYSEC-2 is ignored" in ended.output
 
 
+@pytest.mark.parametrize("answer", [{"error": {"code": "ENOLOCK"}}, {}, []])
+def test_audit_fails_when_npm_cannot_read_a_lock_file(
+    monkeypatch: pytest.MonkeyPatch, answer: Any
+) -> None:
+    ended = look_up(monkeypatch, CLEAN, answer)
+
+    assert ended.exit_code == 1
+    assert "sandbox/portal/package-lock.json could not be read" in ended.output
+
+
+def test_audit_fails_when_an_exception_is_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = look_up(monkeypatch, CLEAN, {"vulnerabilities": {}}, ignored="PYSEC-2")
+
+    assert ended.exit_code == 1
+    assert "PYSEC-2 is ignored" in ended.output
+
+
+def test_audit_keeps_an_exception_of_a_silent_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The advisory may be one of npm's, which did not answer.
+    ended = look_up(monkeypatch, _python(known=True), None, ignored="PYSEC-1")
+    other = look_up(monkeypatch, CLEAN, None, ignored="GHSA-1")
+
+    assert (ended.exit_code, other.exit_code) == (0, 0)
+
+
 @pytest.mark.parametrize("reason", ['""', '"because"', "1", "[]"])
 def test_audit_exception_without_a_reason_is_refused(reason: str) -> None:
     with pytest.raises(typer.BadParameter, match="PYSEC-1 needs its reason"):

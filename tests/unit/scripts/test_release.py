@@ -8,13 +8,20 @@ import typer
 from typer.testing import CliRunner
 
 from scripts import release
-from scripts.release import ReleaseError, Section, release_document, sections
+from scripts.release import (
+    FIXTURES,
+    ITEMS,
+    MACHINES,
+    ReleaseError,
+    Section,
+    check,
+    release_document,
+    sections,
+)
 
 CHANGELOG = """# Changelog
 
 ## Unreleased
-
-- Not yet.
 
 ## 0.2.0 - 2026-12-31
 
@@ -35,6 +42,15 @@ def root(tmp_path: Path) -> Path:
     root.mkdir()
     (root / "CHANGELOG.md").write_text(CHANGELOG)
     (root / "pyproject.toml").write_text('[project]\nname = "slipway"\nversion = "0.2.0"\n')
+    fixtures = root / FIXTURES / "0.2.0"
+    fixtures.mkdir(parents=True)
+    for machine in MACHINES:
+        definition = root / f"terraform/modules/{machine}/definition.asl.json"
+        definition.parent.mkdir(parents=True)
+        for file in (definition, fixtures / f"{machine}.asl.json"):
+            file.write_text("{}")
+    for item in ITEMS:
+        (fixtures / item).write_text("{}")
     commit(root)
     return root
 
@@ -76,6 +92,34 @@ def test_release_refuses_a_dirty_tree(root: Path, file: str) -> None:
         opened.write("more\n")
 
     assert f"changes that are not committed, for example {file}" in refusal("0.2.0", root)
+
+
+def test_release_refuses_unreleased_entries(root: Path) -> None:
+    changelog = root / "CHANGELOG.md"
+    text = changelog.read_text()
+    changelog.write_text(text.replace("## Unreleased\n", "## Unreleased\n\n- Not in the notes.\n"))
+    commit(root)
+
+    assert "has entries in 'Unreleased'" in refusal("0.2.0", root)
+
+
+def test_release_is_allowed_with_data_for_the_next_one(root: Path) -> None:
+    assert [section.version for section in check("0.2.0", root)] == ["0.2.0", "0.1.0"]
+
+
+@pytest.mark.parametrize("name", [*ITEMS, *(f"{machine}.asl.json" for machine in MACHINES)])
+def test_release_refuses_to_leave_the_next_one_untested(root: Path, name: str) -> None:
+    (root / FIXTURES / "0.2.0" / name).unlink()
+    commit(root)
+
+    assert f"tests/fixtures/releases/0.2.0/{name} is" in refusal("0.2.0", root)
+
+
+def test_release_refuses_an_outdated_copy_of_a_machine(root: Path) -> None:
+    (root / "terraform/modules/approval/definition.asl.json").write_text('{"States": {}}')
+    commit(root)
+
+    assert "approval.asl.json is not a copy of" in refusal("0.2.0", root)
 
 
 def test_release_refuses_to_replace_another_folder(root: Path) -> None:

@@ -36,7 +36,7 @@ def backlog(
     offsets: timedelta | None = 7 * DAY,
 ) -> Backlog:
     written = NOW - oldest if oldest is not None else None
-    return Backlog(unread, written, lost, Retention(records, offsets, told=True))
+    return Backlog(unread, written, lost, Retention(records, offsets, reported=True))
 
 
 @pytest.mark.parametrize(
@@ -128,9 +128,9 @@ def test_chosen_functions_must_be_consumers() -> None:
         ({}, Retention()),
         (
             {"retention.ms": "86400000", "offsets.retention.minutes": "60"},
-            Retention(DAY, timedelta(hours=1), told=True),
+            Retention(DAY, timedelta(hours=1), reported=True),
         ),
-        ({"retention.ms": "-1"}, Retention(None, 7 * DAY, told=True)),
+        ({"retention.ms": "-1"}, Retention(None, 7 * DAY, reported=True)),
     ],
 )
 def test_retention_falls_back_to_the_kafka_default(

@@ -10,7 +10,7 @@ from slipway.catalog.documents import parse_path
 from slipway.catalog.expressions import references_of
 from slipway.catalog.faults import Fault, Source, known, listed, shown
 from slipway.catalog.files import CreateFile, FromFile, UpdateFile
-from slipway.catalog.model import HEALTH_PROPERTIES, OWN_PROPERTIES, Kind
+from slipway.catalog.model import HEALTH_OPTIONAL, HEALTH_PROPERTIES, OWN_PROPERTIES, Kind
 from slipway.catalog.patterns import Pattern
 from slipway.catalog.request import files_of
 from slipway.errors import ExpressionRefused
@@ -64,10 +64,12 @@ def _check_health(kind: Kind, settings: Mapping[str, Any]) -> Iterator[Fault]:
     health = kind.spec.health
     if health is None:
         return
-    for name, wanted in HEALTH_PROPERTIES.items():
-        if kind.blueprint.properties.get(name, {}).get("type") != wanted:
+    properties = kind.blueprint.properties
+    optional = {name: wanted for name, wanted in HEALTH_OPTIONAL.items() if name in properties}
+    for name, wanted in {**HEALTH_PROPERTIES, **optional}.items():
+        if properties.get(name, {}).get("type") != wanted:
             problem = f"The blueprint must have the property '{name}' of type {wanted}."
-            yield kind.source.fault(("health",), problem, "Add it to blueprint.json.")
+            yield kind.source.fault(("health",), problem, "Correct blueprint.json.")
     repairs = (("restart", health.restart, "workflow"), ("scale", health.scale, "update"))
     for key, action, operation in repairs:
         fitting = [n for n, one in kind.actions.items() if one.spec.operation == operation]

@@ -47,7 +47,7 @@ class Scaling:
 
 
 @dataclass(frozen=True)
-class Watched:
+class Repairable:
     """An entity and its repository.
 
     Attributes:
@@ -210,13 +210,13 @@ class Watched:
         return action
 
 
-def find_watched(
+def find_repairable(
     key: str,
     catalog: Catalog,
     policy: Policy,
     port: "PortClient",
     repository: Callable[[Place], "ServicesRepository"],
-) -> Watched:
+) -> Repairable:
     """Find the entity of a remediation.
 
     Raises:
@@ -224,7 +224,7 @@ def find_watched(
     """
     resource = find_entity(catalog, port, key)
     place = policy.place(resource.repository)
-    return Watched(resource, repository(place), catalog, policy)
+    return Repairable(resource, repository(place), catalog, policy)
 
 
 def _spec_of(action: Action) -> UpdateFile:
