@@ -25,7 +25,7 @@ pytestmark = [
 KEY = PLANTED["key of links"]
 ROLE = "arn:aws:sts::123456789012:assumed-role/approver/session"
 ID = "r_0123456789abcdef.1"
-LATER = datetime.now(UTC) + timedelta(hours=1)
+LATER = datetime.now(UTC) + timedelta(days=1)
 TOKEN = sign(Link(ID, "devops@acme.example", LATER), KEY)
 BODY = {"decision": "APPROVE", "comment": "fine", "change_hash": "0" * 64}
 
