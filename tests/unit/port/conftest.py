@@ -18,7 +18,7 @@ SECRET = "the-client-secret-of-more-than-32-bytes"
 
 
 class UnhurriedSession(requests.Session):
-    """Gives each request a minute; a client without a retry budget allows 0.1 s."""
+    """Give each request a minute, however small the client's retry budget is."""
 
     def request(self, *args: Any, **more: Any) -> requests.Response:
         return super().request(*args, **{**more, "timeout": 60})

@@ -665,7 +665,7 @@ def test_repair_is_reported_when_the_repository_names_a_part(
 
     outcome = world.report()
 
-    assert "The entity is up to date." in outcome.message
+    assert f"Service {identifier} is up to date in Port." in outcome.message
     assert world.entities[identifier]["properties"]["replicas"] == 4
 
 

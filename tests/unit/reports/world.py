@@ -21,6 +21,8 @@ from slipway.reports.report import Outcome, Reports
 from slipway.reports.settings import ReportingConfig
 from slipway.runs.ledger import Ledger
 
+from tests.unit.port.conftest import UnhurriedSession
+
 Json = dict[str, Any]
 RUN_ID = "r_0123456789abcdef"
 SERVICE = "my-demo-service"
@@ -169,7 +171,12 @@ class World:
         secret = PortCredentials(client_id="client", client_secret=SecretStr(SECRET))
         return Reports(
             EndedPulls(ServicesRepository(config, place, lambda _fresh: token, retry_budget=0.5)),
-            PortClient(f"{self.url}/port", lambda _fresh: secret, retry_budget=0.5),
+            PortClient(
+                f"{self.url}/port",
+                lambda _fresh: secret,
+                retry_budget=0.5,
+                session=UnhurriedSession(),
+            ),
             Ledger("runs"),
             load(ReportingConfig),
             self.settings,
