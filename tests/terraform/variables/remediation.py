@@ -25,7 +25,7 @@ def named(attribute: str) -> Callable[[Any], Values]:
 
 REMEDIATION = [
     Rule(
-        "Step Functions ends one at 25000",
+        "Step Functions ends an execution at 25000",
         lambda attempts: {
             "remediation": {
                 "strategies": [
