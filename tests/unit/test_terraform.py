@@ -61,6 +61,18 @@ def test_every_role_takes_path_boundary_and_suffix() -> None:
         assert [file for file, text in roles if argument not in text] == []
 
 
+def test_no_apply_resumes_a_paused_function() -> None:
+    mappings = [
+        (file, text)
+        for file, name, text in blocks("resource")
+        if name == "aws_lambda_event_source_mapping"
+    ]
+
+    assert len(mappings) == 2
+    ignored = re.compile(r"^    ignore_changes +=.*\benabled\b", re.MULTILINE)
+    assert [file for file, text in mappings if not ignored.search(text)] == []
+
+
 def test_every_terraform_variable_and_output_is_described() -> None:
     described = [*VARIABLES, *blocks("output")]
 

@@ -11,6 +11,7 @@ import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from slipway.approvals.decision import Ballot
 from slipway.approvals.links import Link
+from slipway.approvals.models import MAX_COMMENT
 from slipway.errors import (
     LinkRejected,
     NotAnApprover,
@@ -153,6 +154,16 @@ def test_rest_decision_is_refused_without_its_change(
 
     assert (status, answer["error"]) == (400, "InvalidInput")
     assert "'change' must be the hash" in answer["message"]
+    assert function.ballots == []
+
+
+def test_rest_decision_is_refused_when_its_comment_is_too_long(function: Function) -> None:
+    comment = "x" * (MAX_COMMENT + 1)
+
+    status, answer = decide(function, {"decision": "APPROVE", "change": "h", "comment": comment})
+
+    assert (status, answer["error"]) == (400, "InvalidInput")
+    assert "at most 1000 characters, but has 1001" in answer["message"]
     assert function.ballots == []
 
 

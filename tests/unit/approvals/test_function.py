@@ -10,10 +10,10 @@ import boto3
 import pytest
 from slipway.approvals import cleanup
 from slipway.approvals.function import approval_function
-from slipway.approvals.models import Status
+from slipway.approvals.models import MAX_COMMENT, Status
 from slipway.approvals.store import ApprovalStore
 from slipway.config import load
-from slipway.errors import NotAnApprover
+from slipway.errors import InvalidInput, NotAnApprover
 from slipway.port.message import EndedRun
 from slipway.runs import clients
 from slipway.runs.ledger import Ledger
@@ -311,3 +311,20 @@ def test_workflow_decides_no_request(pending: PendingRun, monkeypatch: pytest.Mo
     (end,) = pending.port.bodies(f"PATCH {NODE_PATH}")
     assert end["result"] == "FAILED"
     assert "not with machine credentials" in str(pending.port.bodies(f"POST {NODE_PATH}/logs"))
+
+
+def test_port_decision_is_refused_when_its_comment_is_too_long(pending: PendingRun) -> None:
+    pending.waits()
+    pending.script_user({"id": "auth0|1", "email": "devops@acme.example"})
+    requester = make_message().requester.model_copy(update={"email": "devops@acme.example"})
+    typed = {"decision": "APPROVE", "comment": "x" * (MAX_COMMENT + 1), "change": "h"}
+    decision = {"createdBy": "auth0|1", "properties": typed}
+    pending.set_run(OWN, "decide_approval", "IN_PROGRESS", entity=f"{RUN_ID}.1", **decision)
+    run: Any = SimpleNamespace(
+        run_id=OWN, message=make_message(requester=requester), port=clients.port_client()
+    )
+
+    with pytest.raises(InvalidInput, match="at most 1000 characters, but has 1001"):
+        approval_function().decide_by_port(run)
+
+    assert pending.status() is Status.PENDING

@@ -6,12 +6,23 @@ from typing import Any
 import pytest
 from slipway.catalog.check import check_catalog
 from slipway.catalog.entities import read_entity
-from slipway.catalog.planning import FilePlan, NothingToDo, WorkflowPlan
+from slipway.catalog.loading import load_catalog
+from slipway.catalog.planning import FilePlan, NothingToDo, Situation, WorkflowPlan, make_plan
 from slipway.catalog.reading import read_folder
-from slipway.catalog.request import Tree
+from slipway.catalog.request import Tree, find_target
 from slipway.errors import InvalidInput, UserError
 
-from tests.catalogs.samples import EMPTY, RUN_ID, SHIPPED, catalog, files_of, plan_of, tree_of
+from tests.catalogs.samples import (
+    EMPTY,
+    RUN_ID,
+    SHIPPED,
+    catalog,
+    changed,
+    files_of,
+    plan_of,
+    target_of,
+    tree_of,
+)
 
 INPUTS: dict[str, Any] = {
     "service_name": "my-service",
@@ -433,3 +444,20 @@ def test_unused_inputs_are_named() -> None:
 def test_removed_action_is_refused() -> None:
     with pytest.raises(UserError, match="no longer has the action 'old'"):
         plan_of(SHIPPED, "old", EMPTY, entity="x")
+
+
+# -- Policy
+
+
+def test_update_names_its_environments_before_and_after() -> None:
+    path, key = "service/upscale_service/action.yaml", "nothing_to_do:\n"
+    edit = '  - { file: "apps/{name}/portData.json", path: environment, to: Staging }\n'
+    files = changed(SHIPPED, path, key, edit + key)
+    _, asked = target_of(SHIPPED, "upscale_service", entity="my-service", inputs={})
+
+    target = find_target(load_catalog(files), asked, None)
+    plan = make_plan(target, asked, Situation(tree=service()))
+
+    # The policy applies the stricter of the two.
+    assert isinstance(plan, FilePlan)
+    assert plan.environments == ("Production", "Staging")

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -10,6 +11,7 @@ import pytest
 import time_machine
 from slipway.catalog.planning import NothingToDo
 from slipway.changes import change
+from slipway.changes.policy import Policy
 from slipway.changes.proposal import Proposal
 from slipway.config import load
 from slipway.errors import (
@@ -20,7 +22,7 @@ from slipway.errors import (
     UserError,
 )
 from slipway.github.merging import Merge
-from slipway.github.models import Change, PullRequest
+from slipway.github.models import Change, PullRequest, Snapshot
 from slipway.kafka import KafkaRecord
 from slipway.port.message import Requester
 from slipway.runs.later import MAX_POSTPONED
@@ -29,6 +31,7 @@ from slipway.runs.lock import ServiceLocks
 from slipway.runs.run import ActiveRun, RunConfig, RunReporter
 
 from tests import entities
+from tests.catalogs.samples import SHIPPED, target_of, tree_of
 from tests.fakes.port import FakePort
 from tests.fakes.repository import FakeRepository, PullState
 from tests.unit.conftest import POLICY, RUN_ID, make_message, set_policy
@@ -388,6 +391,22 @@ def test_change_is_refused_when_the_policy_names_no_approver(
         delivery.carry_out()
 
     assert delivery.started == []
+
+
+def test_delete_is_refused_while_other_entities_depend_on_it() -> None:
+    target, request = target_of(
+        SHIPPED, "delete_service", entity="shop", inputs={"service_name": "shop"}
+    )
+    said = {"identifier": "shop", "blueprint": "service", "environment": "Test"}
+    tree = tree_of(**{"apps/shop/portData.json": json.dumps(said)})
+    snapshot = Snapshot(commit="c" * 40, files=tree.files, texts=tree.texts)
+    repository: Any = SimpleNamespace(read=lambda *_: snapshot)
+    port = SimpleNamespace(dependents=lambda *entity: ["route/of-{}-{}".format(*entity)])
+    run: Any = SimpleNamespace(port=port)
+    task = change.Task(target, request, repository)
+
+    with pytest.raises(UserError, match="depend on it: route/of-service-shop"):
+        change.prepare(run, task, Policy.model_validate(POLICY))
 
 
 @pytest.mark.parametrize("state", ["merged", "closed"])
