@@ -81,12 +81,12 @@ class Filled:
         client.update_run(ended, status="SUCCESS", summary="replicas 4 → 5, pull request #41")
         self.at(timedelta(minutes=4))
         run_id = self._server.execute("upscale_service", {"step": 2}, "checkout", DEVELOPER)
-        self._log(run_id, "Received by upscale_service, attempt 1 (trace 1-6746e2d8-5b1c)")
-        self._log(run_id, "The change:\n" + CHANGE.removeprefix("```diff\n").removesuffix("```\n"))
+        self._log(run_id, "This change needs an approval (trace 1-6746e2d8-5b1c).")
+        self._log(run_id, "replicas: 6 → 8\n\n" + CHANGE.removeprefix("```diff\n").removesuffix("```\n"))
         self.at(timedelta(minutes=3))
         self._log(
             run_id,
-            "Production needs the approval of 1 person; devops@acme.example was asked.",
+            "Waiting until 28 Nov 14:26 UTC for the approval of devops@acme.example.",
             statusLabel="Waiting for approval until 28 Nov 14:26 UTC",
         )
         page = f"{SHOWN_URL}/approval_requestEntity?identifier={run_id}.1"
