@@ -82,7 +82,8 @@ class Filled:
         self.at(timedelta(minutes=4))
         run_id = self._server.execute("upscale_service", {"step": 2}, "checkout", DEVELOPER)
         self._log(run_id, "This change needs an approval (trace 1-6746e2d8-5b1c).")
-        self._log(run_id, "replicas: 6 → 8\n\n" + CHANGE.removeprefix("```diff\n").removesuffix("```\n"))
+        diff = CHANGE.removeprefix("```diff\n").removesuffix("```\n")
+        self._log(run_id, f"replicas: 6 → 8\n\n{diff}")
         self.at(timedelta(minutes=3))
         self._log(
             run_id,
