@@ -6,7 +6,7 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import boto3
 import botocore.session
@@ -14,7 +14,7 @@ import pytest
 import time_machine
 from slipway.catalog.reading import read_folder
 from slipway.observability import logger
-from slipway.port.client import PortClient
+from slipway.port.transport import PortTransport
 
 from tests.contract.github.conftest import TOKEN, GitHubServer
 from tests.faults.machines import read_machine
@@ -92,7 +92,7 @@ class Clock:
         monkeypatch.setattr(time, "monotonic", lambda: monotonic() + self._ahead)
         monkeypatch.setattr(time, "sleep", self.pass_by)
         # The default argument was bound to `time.sleep` at import.
-        defaults = PortClient.__init__.__kwdefaults__ or {}
+        defaults = cast("Any", PortTransport.__init__).__kwdefaults__
         monkeypatch.setitem(defaults, "sleep", self.pass_by)
 
     def pass_by(self, seconds: float) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from slipway.observability import logger
+from slipway.runs.clients import services_repository
 
 from tests.unit.reports.github import AUDIENCE, HOME, KEYS
 from tests.unit.reports.installation import PULL, RUN, Installation
@@ -103,7 +104,10 @@ def test_github_outage_returns_a_retryable_status(installation: Installation, ro
     assert installation.writes() == []
 
 
-def test_answer_has_no_details_of_the_outage(installation: Installation) -> None:
+def test_answer_has_no_details_of_the_outage(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services_repository, "__kwdefaults__", {"retry_budget": 0.0})
     installation.github.script(PULL, (503, {"message": "internal.host is down"}, {}))
 
     _, said = installation.ask(installation.github.token())

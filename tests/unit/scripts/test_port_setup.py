@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 import typer
 from slipway.errors import ConfigurationError
-from slipway.port.client import PortClient
+from slipway.port.transport import PortTransport
 from typer.testing import CliRunner
 
 from scripts import port_definitions, port_setup
@@ -161,7 +161,7 @@ def test_port_setup_writes_nothing_without_apply(port: FakePort, env_file: Path)
 def test_nothing_is_created_after_a_404_from_a_gateway(
     port: FakePort, env_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(cast("Any", PortClient.__init__).__kwdefaults__, "retry_budget", 0)
+    monkeypatch.setitem(cast("Any", PortTransport.__init__).__kwdefaults__, "retry_budget", 0)
     port.is_gateway = True
 
     code, output = invoke(env_file, "--apply")
