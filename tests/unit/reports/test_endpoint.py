@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from slipway.observability import logger
-from slipway.runs.clients import services_repository
 
 from tests.unit.reports.github import AUDIENCE, HOME, KEYS
 from tests.unit.reports.installation import PULL, RUN, Installation
@@ -107,7 +106,7 @@ def test_github_outage_returns_a_retryable_status(installation: Installation, ro
 def test_answer_has_no_details_of_the_outage(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services_repository, "__kwdefaults__", {"retry_budget": 0.0})
+    monkeypatch.setattr("slipway.github.retry.time.sleep", lambda _: None)
     installation.github.script(PULL, (503, {"message": "internal.host is down"}, {}))
 
     _, said = installation.ask(installation.github.token())
