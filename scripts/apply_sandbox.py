@@ -202,10 +202,13 @@ class Stack:
     @staticmethod
     def _is_pending(sns: "SNSClient", mail: dict[str, str]) -> bool:
         pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=mail["topic"])
+        try:
+            subscriptions = [one for page in pages for one in page["Subscriptions"]]
+        except sns.exceptions.NotFoundException:
+            return False  # The installation of this topic was removed.
         return any(
             one["Endpoint"] == mail["to"] and not one["SubscriptionArn"].startswith("arn:")
-            for page in pages
-            for one in page["Subscriptions"]
+            for one in subscriptions
         )
 
     def _client(self, service: Literal["sns", "stepfunctions"]) -> Any:

@@ -462,7 +462,7 @@ def test_resume_continues_at_the_failed_step(
     assert label == f"On hold, reference {run_id}"
     assert world.lock() == run_id
     second = world.upscale()
-    assert f"under way (run {run_id})" in world.ended(second, "FAILURE")["summary"]
+    assert f"in progress (run {run_id})" in world.ended(second, "FAILURE")["summary"]
 
     listed = world.script("replay", "list", "--function", "approval").stdout
     assert f"Execution {run_id} failed" in next(
@@ -523,7 +523,7 @@ def test_pull_request_is_not_merged_after_a_later_push(
     label = f"Pull request #{world.pulls(run_id)[0].number} was changed"
     wait_for("the label", lambda: world.sandbox.label(run_id) == label or None)
     assert not world.pulls(run_id)[0].merged
-    assert any("not merged automatically" in line for line in world.sandbox.logs(run_id))
+    assert any("differs from the approved change" in line for line in world.sandbox.logs(run_id))
     assert world.script("cancel", run_id).returncode == 0
     assert "replicas: 2 " in text_of(world.sandbox, path, "main")
 

@@ -151,7 +151,7 @@ def test_existing_name_is_refused_with_a_link(sandbox: SandboxClient, name: str)
     second = sandbox.execute("create_service", form(name))
 
     run = sandbox.wait_for_status(second, "FAILURE")
-    assert f"A service named '{name}' exists already: http" in run["summary"]
+    assert f"Service '{name}' exists already: http" in run["summary"]
     assert pulls_of(sandbox, second) == []
 
 

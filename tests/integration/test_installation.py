@@ -150,7 +150,7 @@ def test_doctor_checks_the_permissions_of_the_app(
 
     _, results = doctor(env_file)
 
-    (judged,) = [result for result in results if result["name"] == "GitHub: permissions"]
+    (judged,) = [result for result in results if result["name"].startswith("GitHub: permissions")]
     assert judged["ok"] is not bool(missing)
     assert missing in judged["detail"]
 
