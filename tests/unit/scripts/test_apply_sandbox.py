@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import boto3
 import pytest
 
 from scripts.apply_sandbox import Stack
@@ -49,3 +50,11 @@ def test_operators_aws_settings_do_not_reach_terraform(
         "AWS_CONFIG_FILE": "/dev/null",
         "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
     }
+
+
+def test_subscription_to_a_removed_topic_is_not_pending(aws: None) -> None:
+    sns = boto3.client("sns")
+    topic = sns.create_topic(Name="removed")["TopicArn"]
+    sns.delete_topic(TopicArn=topic)
+
+    assert not Stack._is_pending(sns, {"topic": topic, "to": "devops@acme.example"})
