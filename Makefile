@@ -17,7 +17,7 @@ demo: ## Play the whole story in a sandbox on this machine, without any account
 	@scripts/setup
 	@scripts/demo
 
-test: setup build chromium ## Run the tests: seven minutes on two idle cores
+test: setup build chromium ## Run the tests: ten minutes on two idle cores
 	@scripts/run_tests
 
 test-all: setup build chromium ## Run every test: other modes, all pages, all faults, soak, generated input; some hours

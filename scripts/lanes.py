@@ -54,7 +54,7 @@ LANES = (
         "unit",
         "the fast tests",
         (*PYTEST, "--numprocesses", "2", "tests/unit"),
-        budget=90,
+        budget=140,
         in_test=True,
     ),
     Lane(
@@ -68,14 +68,14 @@ LANES = (
         "contract",
         "attacks, hostile and generated input, the sandbox's servers, real tools",
         (*PYTEST, "--numprocesses", "2", "tests/attacks", "tests/property", "tests/contract"),
-        budget=200,
+        budget=220,
         in_test=True,
     ),
     Lane(
         "terraform",
         "resources, variable validation, permissions, plans, AWS references",
         ("scripts/terraform_test",),
-        budget=200,
+        budget=220,
         in_test=True,
     ),
     Lane(
@@ -107,7 +107,7 @@ LANES = (
         "integration",
         "every story in both Kafka modes, an installation, policies, removal, a small soak",
         (*PYTEST, "--numprocesses", "2", "tests/integration"),
-        budget=850,
+        budget=1050,
         minutes=17,
         touches=(
             *ENGINE, "terraform/*", "examples/*", "sandbox/aws/*", "tests/integration/*",
