@@ -117,7 +117,10 @@ def accesses(call: Mapping[str, Any]) -> Iterator[Access]:
         if action in {"GetObject", "DeleteObject"} and call["parameters"].get("VersionId"):
             action += "Version"
         for resource in _resources(prefix, action, call):
-            yield Access(f"{prefix}:{action}", resource)
+            # A qualified call needs the qualified ARN, which the reference does not list:
+            # https://docs.aws.amazon.com/lambda/latest/dg/lambda-api-permissions-ref.html
+            version = call["parameters"].get("Qualifier") if action == "InvokeFunction" else None
+            yield Access(f"{prefix}:{action}", f"{resource}:{version}" if version else resource)
         if prefix in TAGGING and any(call["parameters"].get(name) for name in ("Tags", "tags")):
             for resource in _resources(prefix, TAGGING[prefix], call):
                 yield Access(f"{prefix}:{TAGGING[prefix]}", resource)
