@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench import baseline
+from tests.bench.applied import Applied
 from tests.bench.played import DELAY, Creates, Played, kind
 
 TEMPLATE = Path(__file__).with_suffix(".md")
@@ -36,7 +37,13 @@ class Figure:
         return f"{'≥' if self.at_least else '≤'} {self.limit:g}"
 
 
-def page(figures: list[Figure], played: dict[str, Played], creates: Creates, machine: str) -> str:
+def page(
+    figures: list[Figure],
+    played: dict[str, Played],
+    creates: Creates,
+    applied: Applied,
+    machine: str,
+) -> str:
     """Return the page's text."""
     create = played["create"]
     simple = baseline.WRITES_TO_GITHUB
@@ -62,6 +69,9 @@ def page(figures: list[Figure], played: dict[str, Played], creates: Creates, mac
         simple_an_hour=PER_HOUR // simple,
         per_hour=PER_HOUR,
         per_minute=PER_MINUTE,
+        resources=applied.resources,
+        first=applied.first,
+        again=applied.again,
     )
 
 

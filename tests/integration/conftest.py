@@ -137,7 +137,7 @@ class SandboxClient:
         )
 
     def sandbox(self, part: str, method: str, path: str, body: object = None) -> Any:
-        """Run the sandbox with blueprint and actions installed."""
+        """Send a request to a part's own route, which only the sandbox has."""
         return knob(self.env, part, method, path, body)
 
 
