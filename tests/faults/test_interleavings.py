@@ -99,7 +99,7 @@ def at_a_call(call: Call) -> None:
     The credentials for it are read under the same lock.
     """
     thread = threading.current_thread()
-    locked = call.what.endswith("access_token") or call.service == "secretsmanager"
+    locked = call.what.endswith("access_token") or call.service == "secrets-manager"
     if isinstance(thread, Work) and not locked:
         thread.stand_still()
 
