@@ -299,8 +299,9 @@ def test_one_execution_runs_and_handles_the_last_change(
 
     row = simulation.row
     assert row is None or row.execution is None
-    changes = sum(name in {"change", "interrupt"} for name, _ in story)
-    assert len(simulation.machines) <= 1 + changes
+    # A repeated record may come before the record of a later change, and already find that change.
+    causes = sum(name in {"change", "interrupt", "deliver"} for name, _ in story)
+    assert len(simulation.machines) <= 1 + causes
     status, said = simulation.last_word
     if status in REPORTED_UNHEALTHY and said > simulation.last_stop:
         assert any(look > said for look in simulation.looks)
