@@ -129,7 +129,7 @@ def test_request_that_is_refused_is_not_repeated(
 
 
 def test_backend_that_is_away_stands_in_nobodys_way(catalogue: Port, backend: Backend) -> None:
-    invoke_by(catalogue, url="http://127.0.0.1:9/nobody")
+    invoke_by(catalogue, url="http://127.0.0.1:9/unused")
     execute(catalogue)
     invoke_by(catalogue, url=backend.url)
     execute(catalogue)
