@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from moto import mock_aws
 from moto.backends import get_backend
@@ -100,6 +102,9 @@ POLICY: dict[str, Any] = {
 }
 
 
+_new_client = boto3.client
+
+
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Provide an empty AWS account with Slipway's tables, bucket, secrets and state machine."""
@@ -113,10 +118,22 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with mock_aws(config={"core": {"reset_boto3_session": False}}):
         _make_account_again()
         monkeypatch.setattr(catalogs, "load_catalog", _load_once)
+        monkeypatch.setattr(boto3, "client", _kept_client)
         monkeypatch.setenv("CATALOG_VERSION", put_catalog(_shipped()))
         yield
     config.load.cache_clear()
     config._current_secrets.cache_clear()
+
+
+@cache
+def _client_at(_endpoints: tuple[str, ...], *names: Any, **options: Any) -> Any:
+    return _new_client(*names, **options)
+
+
+def _kept_client(*names: Any, **options: Any) -> Any:
+    """Return the client of an earlier test: a new one takes longer than most calls."""
+    endpoints = (value for name, value in os.environ.items() if name.startswith("AWS_ENDPOINT_URL"))
+    return _client_at(tuple(endpoints), *names, **options)
 
 
 # The state that moto's backends keep of a new account: service, region, attribute.
@@ -225,14 +242,18 @@ def _load_once(files: Mapping[str, bytes]) -> Catalog:
 def put_policies() -> None:
     """Store the documents of Terraform and the platform team in the records bucket."""
     for name in ("consumers", "queues"):
-        clients.s3().put_object(Bucket="records", Key=f"policy/{name}.json", Body=b"{}")
+        store_record(f"policy/{name}.json", b"{}")
     set_policy(POLICY)
 
 
 def set_policy(policy: dict[str, Any]) -> None:
     """Store a policy document where the functions read it."""
-    body = json.dumps(policy).encode()
-    clients.s3().put_object(Bucket="records", Key="policy/policy.json", Body=body)
+    store_record("policy/policy.json", json.dumps(policy).encode())
+
+
+def store_record(key: str, body: bytes) -> None:
+    """Store a record without a request, which takes most of the time."""
+    backend("s3", "aws").put_object("records", key, body)
 
 
 def make_message(**changes: Any) -> RunMessage:

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 from slipway.config import GitHubConfig, GitHubCredentials
+from slipway.github import merging
+from slipway.github import repository as repositories
 from slipway.github.models import Place
 from slipway.github.repository import ServicesRepository
 
@@ -138,7 +140,9 @@ def full_route(route: str) -> str:
 
 
 @pytest.fixture
-def github() -> Iterator[FakeGitHub]:
+def github(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGitHub]:
+    for module in (merging, repositories):
+        monkeypatch.setattr(module, "_PAUSE_SECONDS", 0.01)
     with FakeGitHub().running() as server:
         yield server
 

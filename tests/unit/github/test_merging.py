@@ -8,7 +8,6 @@ import pytest
 from pydantic import SecretStr
 from slipway.config import GitHubCredentials
 from slipway.errors import GitHubError, GitHubUnavailable
-from slipway.github import merging
 from slipway.github.merging import Merge
 from slipway.github.models import Change
 
@@ -47,9 +46,8 @@ def graphql_error(message: str, kind: str | None = None, **headers: str) -> Answ
 
 
 @pytest.fixture
-def github(github: FakeGitHub, monkeypatch: pytest.MonkeyPatch) -> FakeGitHub:
+def github(github: FakeGitHub) -> FakeGitHub:
     """Provide an open pull request with the change, which GitHub merges."""
-    monkeypatch.setattr(merging, "_PAUSE_SECONDS", 0.01)
     github.script(PULL, (200, pull(github), {}))
     github.script(MERGE, MERGED)
     github.script(UPDATE, UPDATED)

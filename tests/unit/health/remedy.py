@@ -23,6 +23,7 @@ from slipway.sweep import stopped
 
 from tests.fakes.port import FakePort
 from tests.fakes.repository import FakeRepository
+from tests.unit.conftest import store_record
 from tests.unit.health.story import BEGIN, HEALTHY, UNHEALTHY, URL, make_policy
 
 SERVICE = "my-service"
@@ -103,9 +104,7 @@ class World:
 
     def set_policy(self, **changes: Any) -> None:
         """Store a policy that restarts by default."""
-        boto3.client("s3").put_object(
-            Bucket="records", Key="policy/remediation.json", Body=policy(**changes)
-        )
+        store_record("policy/remediation.json", policy(**changes))
 
     def change(self, **properties: Any) -> dict[str, Any]:
         """Change the entity as another writer; return the value of the record about it."""
