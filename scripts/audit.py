@@ -5,8 +5,10 @@ OSV has Python's advisories, and npm's registry its own.
 A canary package, known to be vulnerable, shows whether a database answers. Only then does an empty
 answer mean that our packages are safe. A database that does not answer fails the check in CI and is
 only reported elsewhere, so that `make lint` works without a network. `AUDIT_REQUIRE_ANSWERS` (1 or
-0) overrides that. || An advisory for a locked package fails the check, unless
-`requirements/audit.toml` says why it is harmless here.
+0) overrides that.
+
+An advisory for a locked package fails the check, unless `requirements/audit.toml` says why it is
+harmless here.
 """
 
 import json

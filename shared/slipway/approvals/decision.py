@@ -281,10 +281,10 @@ def outcome(approval: Approval) -> str:
     last = max(approval.votes.values(), key=lambda vote: vote.at, default=None)
     match approval.status:
         case Status.APPROVED | Status.DECLINED if last is not None:
-            said = f" “{last.comment}”" if last.comment else ""
+            comment = f" “{last.comment}”" if last.comment else ""
             return (
                 f"This request was {_verb(last.decision)} by {last.approver} on "
-                f"{moment(last.at)}.{said}"
+                f"{moment(last.at)}.{comment}"
             )
         case Status.EXPIRED:
             return (

@@ -17,7 +17,7 @@ from slipway.errors import DocumentRefused, ExpressionRefused, UserError
 
 
 @dataclass(frozen=True)
-class Said:
+class ReviewedEntity:
     """The content of the files.
 
     Attributes:
@@ -94,7 +94,7 @@ def read_entity(
     settings: Mapping[str, Any],
     *,
     merged: bool = True,
-) -> Said:
+) -> ReviewedEntity:
     """Read what Port will show of an entity; uncertain values become notes.
 
     Args:
@@ -133,7 +133,7 @@ def read_entity(
         "relations": relations,
     }
     initial = {name: reader.expression(name, one) for name, one in kind.spec.initial.items()}
-    return Said(entity, reader.notes, metadata, initial)
+    return ReviewedEntity(entity, reader.notes, metadata, initial)
 
 
 def with_pull_request(kind: Kind, entity: Mapping[str, Any], url: str) -> dict[str, Any]:

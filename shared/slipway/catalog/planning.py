@@ -179,7 +179,7 @@ class _Planner:
     # -- operations
 
     def create(self, spec: CreateFile) -> FilePlan:
-        said = self.describe_new(spec)
+        metadata = self.describe_new(spec)
         self._refuse(spec.refuse)
         files: dict[str, str] = {}
         for document in spec.documents:
@@ -191,16 +191,16 @@ class _Planner:
             path = self._path(name)
             verbatim = name in spec.verbatim
             files[path] = skeleton if verbatim else self._filled(path, skeleton)
-        metadata = self._kind.metadata.fill(self._target.parts)
-        files[metadata] = json.dumps(said, indent=2, ensure_ascii=False) + "\n"
+        place = self._kind.metadata.fill(self._target.parts)
+        files[place] = json.dumps(metadata, indent=2, ensure_ascii=False) + "\n"
         tree = Tree(dict.fromkeys(files, ""), files)
         entity = self._entity(tree)
         count = _count(len(files), "file")
         what = f"{self._kind.blueprint.title} {self._target.identifier}"
         return self._file_plan(
             files,
-            said,
-            (self._environment(said),),
+            metadata,
+            (self._environment(metadata),),
             default=f"new {self._kind.blueprint.title.lower()} with {count}",
             entity=entity,
             consequence=f"Merging this pull request adds {what} and ends the run with success. "
@@ -222,11 +222,11 @@ class _Planner:
             what = f"{self._kind.blueprint.title} '{self._target.identifier}'"
             return NothingToDo(reason=f"Nothing to do: {what} already has the requested values.")
         after = Tree(self._tree.files, {**self._tree.texts, **edits.files})
-        said = read_metadata(self._kind, self._target.identifier, self._target.parts, after)
-        environments = (self._environment(metadata), self._environment(said))
+        changed = read_metadata(self._kind, self._target.identifier, self._target.parts, after)
+        environments = (self._environment(metadata), self._environment(changed))
         return self._file_plan(
             edits.files,
-            said,
+            changed,
             tuple(dict.fromkeys(environments)),
             default="; ".join(f"{name} {value}" for name, value in edits.changes.items()),
             facts=edits.changes,
@@ -343,14 +343,14 @@ class _Planner:
 
     def describe_new(self, spec: CreateFile) -> dict[str, Any]:
         """Add the metadata of a new entity and return it."""
-        said = {
+        metadata = {
             "identifier": self._target.identifier,
             **evaluate(spec.metadata, self._context),
             "blueprint": self._kind.blueprint.identifier,
             "run_id": self._request.run_id,
         }
-        self._context["metadata"] = said
-        return said
+        self._context["metadata"] = metadata
+        return metadata
 
     def describe_edits(self, spec: UpdateFile) -> Edits:
         """Add the values before and after the first edit; return all edits."""
@@ -362,14 +362,14 @@ class _Planner:
         """Add an existing entity's metadata and properties; return the metadata."""
         target = self._target
         metadata = read_metadata(self._kind, target.identifier, target.parts, self._tree)
-        said = read_entity(
+        reviewed = read_entity(
             self._kind, target.identifier, target.parts, self._tree, self._situation.settings
         )
-        self._context |= {"metadata": metadata, "properties": said.entity["properties"]}
+        self._context |= {"metadata": metadata, "properties": reviewed.entity["properties"]}
         return metadata
 
     def _entity(self, tree: Tree) -> dict[str, Any]:
-        said = read_entity(
+        reviewed = read_entity(
             self._kind,
             self._target.identifier,
             self._target.parts,
@@ -377,12 +377,12 @@ class _Planner:
             self._situation.settings,
             merged=False,
         )
-        if said.notes:
-            raise EntityRefused(said.notes)
-        properties = {**said.entity["properties"], **said.initial}
+        if reviewed.notes:
+            raise EntityRefused(reviewed.notes)
+        properties = {**reviewed.entity["properties"], **reviewed.initial}
         if "health_status" in OWN_PROPERTIES.keys() & self._kind.blueprint.properties.keys():
             properties["health_status"] = PENDING
-        return {**said.entity, "properties": properties}
+        return {**reviewed.entity, "properties": properties}
 
     def _environment(self, metadata: Mapping[str, Any]) -> str:
         return environment_of(self._kind, self._target.parts, metadata)

@@ -66,13 +66,13 @@ def propose_workflow(
             f"The workflow {plan.file} is not on the base branch of {repository.place.name}. Ask "
             "the platform team to add it."
         )
-    told = [f"  {name}: {value}" for name, value in plan.inputs.items()]
+    inputs = [f"  {name}: {value}" for name, value in plan.inputs.items()]
     return WorkflowProposal(
         action=target.action.identifier,
         key=target.key,
         environments=plan.environments,
         summary=plan.summary,
-        preview="\n".join([f"Workflow {plan.file}", f"  content: {blob}", "Inputs", *told]),
+        preview="\n".join([f"Workflow {plan.file}", f"  content: {blob}", "Inputs", *inputs]),
         target=target,
         file=plan.file,
         blob=blob,

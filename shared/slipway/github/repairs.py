@@ -101,8 +101,8 @@ class Repairs:
                 return HandOver(number=opened.number, url=opened.html_url, created=True)
             if not _same(issue.body, body):
                 # Before the body, which records that an interrupted attempt came this far.
-                said = [each.body for each in issue.get_comments()] if comment else []
-                if comment and not any(_same(one, comment) for one in said):
+                comments = [each.body for each in issue.get_comments()] if comment else []
+                if comment and not any(_same(one, comment) for one in comments):
                     issue.create_comment(comment)
                 issue.edit(body=body)
             return HandOver(number=issue.number, url=issue.html_url, created=False)

@@ -166,8 +166,10 @@ def evaluate(result: ProbeResult, expectation: Expectation) -> Finding:
     expected = expectation.status
     if (result.status != expected) if expected else not 200 <= result.status < 300:
         wanted = expected or "a 2xx"
-        said = f" Answer: {result.excerpt}" if result.excerpt else ""
-        return _unhealthy("status", f"The health URL answered {result.status}, not {wanted}.{said}")
+        answer = f" Answer: {result.excerpt}" if result.excerpt else ""
+        return _unhealthy(
+            "status", f"The health URL answered {result.status}, not {wanted}.{answer}"
+        )
     if expectation.json_path is not None:
         fault = _json_fault(result.body, expectation.json_path, expectation.json_value)
         if fault:

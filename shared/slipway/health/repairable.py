@@ -96,8 +96,10 @@ class Repairable:
         url, url_fault, capacity, fault = None, "", None, ""
         settings = self.policy.settings
         try:
-            said = read_entity(resource.kind, resource.identifier, resource.parts, tree, settings)
-            url = health_url(resource.kind, said.entity, settings)
+            reviewed = read_entity(
+                resource.kind, resource.identifier, resource.parts, tree, settings
+            )
+            url = health_url(resource.kind, reviewed.entity, settings)
         except UserError as error:
             url_fault = str(error)
         try:

@@ -63,8 +63,8 @@ def events(state: State, ending: Step | None = None, now: datetime | None = None
     for attempt in state.attempts:
         found += _attempted(attempt)
     if state.decision:
-        said = "approved" if state.decision.granted else "not approved"
-        text = f"The repair was {said}. {state.decision.sentence}".rstrip()
+        answer = "approved" if state.decision.granted else "not approved"
+        text = f"The repair was {answer}. {state.decision.sentence}".rstrip()
         found.append(Event(state.decision.at, text))
     if state.limited_until:
         found.append(

@@ -264,8 +264,8 @@ class RemediationSteps(Steps):
         if entity and policy.mode != "off" and _overwritten(row, entity):
             # Slipway's previous write replaced the change that started this execution.
             state = state.restore()
-            said = {"health_status": state.status, CHECK_ID: _check_id(row)}
-            self._port.update_entity(*split_key(row.service), said)
+            restored = {"health_status": state.status, CHECK_ID: _check_id(row)}
+            self._port.update_entity(*split_key(row.service), restored)
         cause = entity.updated_by if entity else ""
         # Later changes were not part of the entity that was read.
         known = row.changes
@@ -400,8 +400,8 @@ class RemediationSteps(Steps):
         count(Metric.REPAIR_ENDED, strategy=step.step, outcome=result.outcome)
         if step.step in NEEDS_LOCK:
             self._locks.release(row.service, row.owner)
-        said = step.model_copy(update={"reason": f"{step.reason} {result.detail}".rstrip()})
-        self._report(row, said, now)
+        explained = step.model_copy(update={"reason": f"{step.reason} {result.detail}".rstrip()})
+        self._report(row, explained, now)
 
     def _cool_down(self, row: ServiceRow, step: CoolDown) -> None:
         now = datetime.now(UTC)
@@ -457,9 +457,9 @@ class RemediationSteps(Steps):
             self._save(row, state.notified(at))
 
     def _report(self, row: ServiceRow, step: Step, now: datetime) -> None:
-        kind, said = self._kind(row), entity_properties(step, _check_id(row), now)
-        known = kind.blueprint.properties if kind else said
-        properties = {name: value for name, value in said.items() if name in known}
+        kind, written = self._kind(row), entity_properties(step, _check_id(row), now)
+        known = kind.blueprint.properties if kind else written
+        properties = {name: value for name, value in written.items() if name in known}
         if properties and not self._port.update_entity(*split_key(row.service), properties):
             logger.info("The entity is gone")
 

@@ -165,16 +165,16 @@ class PortClient(PortTransport):
         self, run_id: str, status: Literal["SUCCESS", "FAILURE"] | None, output: dict[str, Any]
     ) -> None:
         """End a node run, or write its changes to its log."""
-        said = {name: value for name, value in output.items() if value}
+        filled = {name: value for name, value in output.items() if value}
         if status is None:
-            words = [mask(str(said[name])) for name in ("label", "summary") if name in said]
-            if words or "links" in said:
-                self.add_log(run_id, " ".join([*words, *said.get("links", [])]))
+            words = [mask(str(filled[name])) for name in ("label", "summary") if name in filled]
+            if words or "links" in filled:
+                self.add_log(run_id, " ".join([*words, *filled.get("links", [])]))
             return
         body = {
             "status": "COMPLETED",
             "result": "SUCCESS" if status == "SUCCESS" else "FAILED",
-            "output": {k: v if k == "links" else mask(str(v)) for k, v in said.items()},
+            "output": {k: v if k == "links" else mask(str(v)) for k, v in filled.items()},
         }
         self._write_run("PATCH", _run(run_id), run_id, body)
         if self._node_runs is not None:

@@ -248,11 +248,11 @@ def _read(response: requests.Response, what: str) -> dict[str, Any]:
             f"A server other than Port answered {response.status_code} ({kind}) to {what}."
         )
     code = str(envelope.get("error", ""))
-    said = str(envelope.get("message", "")) or response.reason or "no reason given"
+    message = str(envelope.get("message", "")) or response.reason or "no reason given"
     trace = response.headers.get("X-Trace-Id", "none")
     # Some of these texts appear on the run's page, and Port may quote its input.
     text = mask(
-        f"Port answered {response.status_code} {code} to {what}: {said} (Port's trace {trace})."
+        f"Port answered {response.status_code} {code} to {what}: {message} (Port's trace {trace})."
     )
     if response.status_code in _PASSING:
         raise PortUnavailable(text, _named_time(response.status_code, response.headers))

@@ -104,10 +104,10 @@ def _number(event: Mapping[str, Any]) -> int:
     body = event.get("body") or ""
     try:
         text = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
-        said = json.loads(text) if len(text) <= _LONGEST_BODY else None
+        parsed = json.loads(text) if len(text) <= _LONGEST_BODY else None
     except (ValueError, RecursionError):
-        said = None
-    number = str(said.get("pull_request", "")) if isinstance(said, dict) else ""
+        parsed = None
+    number = str(parsed.get("pull_request", "")) if isinstance(parsed, dict) else ""
     if not _NUMBER.fullmatch(number):
         raise _Refused(
             HTTPStatus.BAD_REQUEST,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from slipway.catalog.entities import Said, read_entity
+from slipway.catalog.entities import ReviewedEntity, read_entity
 from slipway.catalog.keys import split_key
 from slipway.catalog.model import PENDING, Catalog, Kind
 from slipway.catalog.request import Resource, Tree, find_resource, resource_of
@@ -249,16 +249,16 @@ class Reports:
         self, run: Run | None, resource: Resource, tree: Tree, *, creates: bool, url: str = ""
     ) -> str:
         kind, parts = resource.kind, resource.parts
-        said = read_entity(kind, resource.identifier, parts, tree, self.settings)
-        if run and creates and said.metadata.get("run_id") != run.id:
+        reviewed = read_entity(kind, resource.identifier, parts, tree, self.settings)
+        if run and creates and reviewed.metadata.get("run_id") != run.id:
             return "It was replaced since then, so its entity was not changed."
-        wanted = dict(said.entity["properties"])
+        wanted = dict(reviewed.entity["properties"])
         if creates:
-            wanted |= {**said.initial, **_created(kind, url)}
-        if not self._write(run, resource, said, wanted, creates=creates):
+            wanted |= {**reviewed.initial, **_created(kind, url)}
+        if not self._write(run, resource, reviewed, wanted, creates=creates):
             return f"Port has no entity '{resource.identifier}', so nothing was changed."
         done = f"{kind.blueprint.title} {resource.identifier} is up to date in Port."
-        return " ".join((done, *said.notes.values()))
+        return " ".join((done, *reviewed.notes.values()))
 
     def _deleted(self, resource: Resource, pull: "EndedPull", merged: str) -> Outcome:
         if self.pulls.read_files(files_of(resource), pull, lambda _: ()).files:
@@ -350,7 +350,7 @@ class Reports:
         self,
         run: Run | None,
         resource: Resource,
-        said: Said,
+        reviewed: ReviewedEntity,
         wanted: Mapping[str, Any],
         *,
         creates: bool,
@@ -363,7 +363,7 @@ class Reports:
         has = entity.relations if entity else {}
         relations = {
             name: value
-            for name, value in said.entity["relations"].items()
+            for name, value in reviewed.entity["relations"].items()
             if has.get(name) != value
         }
         if properties or relations or entity is None:
@@ -371,7 +371,7 @@ class Reports:
                 "identifier": resource.identifier,
                 "properties": properties,
                 **({"relations": relations} if relations else {}),
-                **({"title": said.entity["title"]} if entity is None else {}),
+                **({"title": reviewed.entity["title"]} if entity is None else {}),
             }
             run_id = run.id if run and not run.ended else None
             self.port.upsert_entity(resource.blueprint, body, run_id=run_id)

@@ -6,8 +6,9 @@ sent again within its few minutes causes one more check and no harm, so used tok
 recorded.
 
 The claims and the issuers are those of https://docs.github.com/en/actions/reference/security/oidc
-|| Since 2025-12-08 GitHub reads the file of a `pull_request_target`, and so its `workflow_ref`,
-from the default branch, regardless of the pull request's base branch:
+
+Since 2025-12-08 GitHub reads the file of a `pull_request_target`, and so its `workflow_ref`, from
+the default branch, regardless of the pull request's base branch:
 https://github.blog/changelog/2025-11-07-actions-pull_request_target-and-environment-branch-protections-changes/
 """
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from slipway.catalog.entities import Said, misfit, read_entity
+from slipway.catalog.entities import ReviewedEntity, misfit, read_entity
 from slipway.catalog.loading import load_catalog
 from slipway.catalog.request import Tree
 
@@ -41,7 +41,7 @@ KIND = load_catalog(
 GOOD = "text: x\nnumber: 1.5\nflag: true\nlist: [y z]\nobject: {a: 1}\nchoice: a\n"
 
 
-def read(text: str | None = GOOD, name: str = "yaml", **metadata: Any) -> Said:
+def read(text: str | None = GOOD, name: str = "yaml", **metadata: Any) -> ReviewedEntity:
     said = {"identifier": "a", "blueprint": "thing", **metadata}
     texts = {"t/a.json": json.dumps(said)}
     if text is not None:

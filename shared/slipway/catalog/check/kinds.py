@@ -129,10 +129,14 @@ def check_environment(kind: Kind) -> Iterator[Fault]:
 
     A merge can edit metadata, but not a part.
     """
-    said = references_of(kind.spec.environment, "metadata")
+    metadata_keys = references_of(kind.spec.environment, "metadata")
     creates = [one.spec for one in kind.actions.values() if isinstance(one.spec, CreateFile)]
     for spec in creates:
-        typed = {name for key in said for name in references_of(spec.metadata.get(key), "inputs")}
+        typed = {
+            name
+            for key in metadata_keys
+            for name in references_of(spec.metadata.get(key), "inputs")
+        }
         for part, value in spec.parts.items():
             if typed & references_of(value, "inputs"):
                 cure = f"Use '{{{{ .parts.{part} }}}}'."

@@ -103,12 +103,12 @@ class _Player:
         """Read the entity, whose properties must have the blueprint's types."""
         kind = self._kind
         try:
-            said = read_entity(kind, self._identifier, self._parts, tree, self._settings)
+            reviewed = read_entity(kind, self._identifier, self._parts, tree, self._settings)
         except UserError as error:
             cure = "Correct the create's metadata."
             self.faults.append(kind.source.fault(("metadata",), str(error), cure))
         else:
-            self._note(said.notes)
+            self._note(reviewed.notes)
 
     def _note(self, notes: Mapping[str, str]) -> None:
         spec, source = self._kind.spec, self._kind.source

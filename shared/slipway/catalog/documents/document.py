@@ -52,13 +52,13 @@ class _Edit:
         splices: the text to write.
         first: index of the first token that is replaced.
         last: index after the last such token.
-        said: the new content there: values, or a key and a value.
+        content: the new content there: values, or a key and a value.
     """
 
     splices: list[Splice]
     first: int
     last: int
-    said: tuple[Any, ...]
+    content: tuple[Any, ...]
 
 
 def read_document(text: str, syntax: Syntax) -> "Document":
@@ -179,13 +179,13 @@ class Document:
         )
 
     def _additions(self, node: Node, name: str, value: Any) -> Iterator[_Edit]:
-        said = (name, value)
+        content = (name, value)
         for way in self._layout.last_members(node, name, value):
-            yield _Edit(way, node.last - 1, node.last - 1, said)
+            yield _Edit(way, node.last - 1, node.last - 1, content)
         # For a text at the very end that would absorb a line break.
         if node.items:
             for way in self._layout.first_members(node, name, value):
-                yield _Edit(way, node.first + 1, node.first + 1, said)
+                yield _Edit(way, node.first + 1, node.first + 1, content)
 
     def _replace(self, keys: Keys, step: _Step, value: Any) -> "Document":
         node = step.node
@@ -223,7 +223,7 @@ class Document:
         if after[: edit.first] != before[: edit.first] or after[end:] != before[edit.last :]:
             return False
         at = edit.first
-        for value in edit.said:
+        for value in edit.content:
             if at >= end or not _says(new._tree.nodes[at], value):
                 return False
             at = new._tree.nodes[at].last
