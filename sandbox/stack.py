@@ -312,9 +312,6 @@ class Sandbox:
                 # A separate session, so that all child processes can be found and ended.
                 start_new_session=True,
             )
-        # For a moment after it is made, a process has no command line to be known by.
-        while process.poll() is None and not psutil.Process(process.pid).cmdline():
-            time.sleep(0.001)
         return process.pid
 
     def _wait(self, name: str, state: State) -> None:
