@@ -305,3 +305,11 @@ def service_name(request: pytest.FixtureRequest) -> str:
     words = request.node.originalname.removeprefix("test_").split("_")[:5]
     # The suffix separates parameters, and test runs in a sandbox that continues to run.
     return "-".join([*(word[:9] for word in words), secrets.token_hex(3)])
+
+
+@pytest.fixture
+def made_world(sandbox: SandboxClient, stack: Stack, request: pytest.FixtureRequest) -> World:
+    """Make a service for the test, in Production."""
+    made = World(sandbox, stack, service_name(request))
+    made.exists()
+    return made
