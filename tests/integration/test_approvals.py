@@ -15,13 +15,13 @@ from botocore.exceptions import ClientError
 from github import GithubException
 
 from scripts.apply_sandbox import Mode
+from tests.entities import VALUES
 from tests.integration.conftest import wait_for
 from tests.integration.test_create_service import form, text_of
 from tests.integration.world import (
     ADMIN,
     DEVELOPER,
     DEVOPS,
-    VALUES,
     World,
     made_world,
 )

@@ -6,9 +6,10 @@ import pytest
 from github import Auth, Github
 
 from scripts.apply_sandbox import PROTECTION, Mode
+from tests.entities import VALUES
 from tests.integration.conftest import SandboxClient, wait_for
 from tests.integration.test_create_service import text_of
-from tests.integration.world import VALUES, World, made_world
+from tests.integration.world import World, made_world
 
 pytestmark = [
     pytest.mark.integration,
