@@ -194,7 +194,7 @@ class Story:
         )
         return str(answer["run"]["id"])
 
-    def decide(self, run_id: str, verdict: str, person: str, comment: str) -> dict[str, Any]:
+    def decide(self, run_id: str, decision: str, person: str, comment: str) -> dict[str, Any]:
         """Decide the run's request with *Decide Approval*; return its run."""
         request = f"{run_id}.1"
         shown = self.port.get_entity("approval_request", request)
@@ -202,9 +202,9 @@ class Story:
             raise DemoError(f"Port does not show request {request}.")
         # As Port's form fills it in when it opens.
         change = shown.properties["change_hash"]
-        inputs = {"decision": verdict, "comment": comment, "change": change}
-        decision = self.execute("decide_approval", inputs, entity=request, person=person)
-        return wait_for("The outcome of a decision", lambda: self.ended(decision))
+        inputs = {"decision": decision, "comment": comment, "change": change}
+        decision_run = self.execute("decide_approval", inputs, entity=request, person=person)
+        return wait_for("The outcome of a decision", lambda: self.ended(decision_run))
 
     def waiting(self, run_id: str) -> dict[str, Any] | None:
         """Return the run's approval request, once it exists."""
@@ -364,8 +364,8 @@ def repair(story: Story, name: str) -> None:
         run = wait_for("The end of the automation's run", lambda: story.reported_change(name))
     show(f"    run {run['id']} of {CHANGES} reported the change: {run['status']}\n")
     with step("Probes → restart → probes → catalogue") as detail:
-        told = _follow_health(story, name, detail, lambda now: now["health_status"] == "Healthy")
-    _show_health(told)
+        states = _follow_health(story, name, detail, lambda now: now["health_status"] == "Healthy")
+    _show_health(states)
 
 
 def hand_over(story: Story, name: str) -> None:
@@ -374,8 +374,8 @@ def hand_over(story: Story, name: str) -> None:
         story.break_service(name, "never")
         _wait_for_health(story, name, "Degraded")
     with step("Every strategy in turn, then an issue for people") as detail:
-        told = _follow_health(story, name, detail, lambda _now: story.issue(name) is not None)
-    _show_health(told)
+        states = _follow_health(story, name, detail, lambda _now: story.issue(name) is not None)
+    _show_health(states)
     issue = wait_for("The issue", lambda: story.issue(name))
     show(f"    [red]✗[/red] issue [bold]#{issue.number} {issue.title}[/bold]")
     show(f"      {issue.html_url}", markup=False, soft_wrap=True)
@@ -404,26 +404,26 @@ def _follow_health(
 ) -> list[tuple[str, str]]:
     """Return the successive states in the catalogue until the last one."""
     known = story.properties(name).get("health_detail")
-    told: list[tuple[str, str]] = []
+    states: list[tuple[str, str]] = []
 
     def look() -> bool | None:
         now = story.properties(name)
-        said = (str(now["health_status"]), str(now.get("health_detail", "")))
-        if said[1] != known and said not in told:
-            told.append(said)
-            detail(said[1])
+        state = (str(now["health_status"]), str(now.get("health_detail", "")))
+        if state[1] != known and state not in states:
+            states.append(state)
+            detail(state[1])
         return ends(now) or None
 
     wait_for(f"The end of the check of {name}", look)
     look()
-    return told
+    return states
 
 
-def _show_health(told: list[tuple[str, str]]) -> None:
-    for status, said in told:
+def _show_health(states: list[tuple[str, str]]) -> None:
+    for status, detail in states:
         colour = {"Healthy": "green", "Degraded": "red"}.get(status, "yellow")
         show(f"    [{colour}]{status:<9}[/{colour}]", end="")
-        show(f" {said}", markup=False, soft_wrap=True)
+        show(f" {detail}", markup=False, soft_wrap=True)
     show()
 
 

@@ -83,15 +83,15 @@ def table(results: list[Result]) -> Table:
     shown = Table("", "Check")
     shown.add_column("Found", overflow="fold", ratio=1)
     shown.add_column("Cure", overflow="fold", ratio=1)
-    said: set[str] = set()
+    cures: set[str] = set()
     marks = {True: ("✓", "green"), False: ("✗", "red"), None: ("–", "dim")}
     for result in results:
         mark, style = marks[result.ok]
         cure = result.cure if result.ok is False else ""
-        if cure in said:
+        if cure in cures:
             cure = "as above"
         elif cure:
-            said.add(cure)
+            cures.add(cure)
         row = (mark, result.name, result.detail, cure)
         shown.add_row(*(Text(cell, style=style if n == 0 else "") for n, cell in enumerate(row)))
     return shown

@@ -107,11 +107,11 @@ class Result:
 
     Attributes:
         dealt_with: whether it is settled.
-        said: how, or why not.
+        message: how, or why not.
     """
 
     dealt_with: bool
-    said: str
+    message: str
 
 
 class Operator:
@@ -133,14 +133,14 @@ class Operator:
             return self._continue(held)
         record = self.list.read_again(held.record)
         if record is None:
-            return Result(dealt_with=True, said="Another operator settled it at the same time.")
+            return Result(dealt_with=True, message="Another operator settled it at the same time.")
         if record.event is None or not held.function:
-            return Result(dealt_with=False, said=f"It can only be discarded: {held.why}")
+            return Result(dealt_with=False, message=f"It can only be discarded: {held.why}")
         done = self._done(record)
         left = record.without(done)
         if done and not left.records:
-            said = " ".join([*done.values(), "There is nothing left to do for it."])
-            result = Result(dealt_with=True, said=said)
+            message = " ".join([*done.values(), "There is nothing left to do for it."])
+            result = Result(dealt_with=True, message=message)
         else:
             result = self._invoke(held.function, left)
         if result.dealt_with:
@@ -153,13 +153,15 @@ class Operator:
         if held.record and (on := [run_id for run_id in runs if self.list.goes_on(run_id)]):
             return Result(
                 dealt_with=False,
-                said=f"{', '.join(on)}: another delivery of this record got further. Replay it to "
-                f"archive the record. To end the run: scripts/cancel {on[0]}",
+                message=f"{', '.join(on)}: another delivery of this record got further. Replay it "
+                f"to archive the record. To end the run: scripts/cancel {on[0]}",
             )
-        said = [self._end(run_id, reason) for run_id in runs]
+        messages = [self._end(run_id, reason) for run_id in runs]
         if held.record:
             self.list.put_away(held.record, discarded=True)
-        return Result(dealt_with=True, said=" ".join(said) or "Its record is in the archive.")
+        return Result(
+            dealt_with=True, message=" ".join(messages) or "Its record is in the archive."
+        )
 
     def settle(self) -> None:
         """Remove settled items from the queue, and so from the alarm."""
@@ -168,10 +170,10 @@ class Operator:
 
     def _continue(self, held: OnHold) -> Result:
         try:
-            said = continue_run(held.runs[0].run_id, self._config)
+            message = continue_run(held.runs[0].run_id, self._config)
         except SlipwayError as error:
-            return Result(dealt_with=False, said=str(error))
-        return Result(dealt_with=True, said=said)
+            return Result(dealt_with=False, message=str(error))
+        return Result(dealt_with=True, message=message)
 
     def _done(self, record: FailedRecord) -> dict[str, str]:
         """Return the runs that need no more work, each with its state.
@@ -197,19 +199,21 @@ class Operator:
         text = answer["Payload"].read().decode()
         if "FunctionError" in answer:
             error = json.loads(text)
-            said = f"{error.get('errorType', 'Error')}: {error.get('errorMessage', 'no message')}"
-            return Result(dealt_with=False, said=mask(said))
+            message = (
+                f"{error.get('errorType', 'Error')}: {error.get('errorMessage', 'no message')}"
+            )
+            return Result(dealt_with=False, message=mask(message))
         return self._judge(json.loads(text), record)
 
     def _judge(self, answer: Mapping[str, Any], record: FailedRecord) -> Result:
-        told = answer.get("replayed", [])
-        wrong = [each for each in told if each["outcome"] in {"failed", "rejected"}]
+        replayed = answer.get("replayed", [])
+        wrong = [each for each in replayed if each["outcome"] in {"failed", "rejected"}]
         if wrong or answer["batchItemFailures"]:
             why = "; ".join(dict.fromkeys(each["why"] for each in wrong))
-            return Result(dealt_with=False, said=why or "The function's log says why.")
-        said = [each["why"] for each in told if each["why"]]
-        said += [self._now(run.run_id) for run in record.subjects if not run.notice]
-        return Result(dealt_with=True, said=" ".join(dict.fromkeys(said)) or "Done.")
+            return Result(dealt_with=False, message=why or "The function's log says why.")
+        messages = [each["why"] for each in replayed if each["why"]]
+        messages += [self._now(run.run_id) for run in record.subjects if not run.notice]
+        return Result(dealt_with=True, message=" ".join(dict.fromkeys(messages)) or "Done.")
 
     @staticmethod
     def _now(run_id: str) -> str:
@@ -221,10 +225,10 @@ class Operator:
 
     def _end(self, run_id: str, reason: str) -> str:
         with suppress(RunEnded, RunNotFound):
-            said = cancel(run_id, reason, self._prefix, label="Discarded")
+            message = cancel(run_id, reason, self._prefix, label="Discarded")
             for key in (record_key(run_id), request_key(run_id)):
                 delete_record(self._config.records_bucket, key)
-            return said
+            return message
         return f"Port does not know run {run_id}."
 
 
@@ -344,7 +348,7 @@ def _work(
             left += not result.dealt_with
             mark, style = ("✓", "green") if result.dealt_with else ("✗", "red")
             console.print(f"[{style}]{mark}[/{style}] {title}: ", end="")
-            console.print(result.said, markup=False, soft_wrap=True)
+            console.print(result.message, markup=False, soft_wrap=True)
     finally:
         with console.status("Updating the queue"):
             operator.settle()

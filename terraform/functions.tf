@@ -34,14 +34,14 @@ locals {
     # No topic: called by EventBridge.
     sweep_runs = {
       description = "Ends or finishes abandoned runs, locks and stopped executions"
-      grants      = ["secrets", "ledger", "withdraw", "answer", "audit", "remediations", "remediate", "policy", "catalog", "decrypt_records", "sweep"]
+      grants      = concat(["secrets", "ledger", "withdraw", "answer", "audit", "remediations", "remediate", "policy", "catalog", "decrypt_records", "sweep"], local.large_messages)
     }
     },
     # No topic: called by API Gateway, with what Port signed.
     {
       for name in ["receive_webhook"] : name => {
         description = "Puts what Port sends by webhook into the queue of the function that it is for"
-        grants      = ["port", "queue"]
+        grants      = ["port", "queue", "records_key"]
       } if local.by_webhook
     }
   )
@@ -186,12 +186,6 @@ locals {
         actions    = ["s3:PutObject"]
         resources  = ["${module.storage.records_bucket.arn}/webhook/*"]
         conditions = []
-      },
-      {
-        sid        = "UseKeyOfRecords"
-        actions    = ["kms:Decrypt", "kms:GenerateDataKey"]
-        resources  = [local.key_arns.records]
-        conditions = [local.only_via.s3]
       },
     ]
     # Parts of the records bucket that a function may read and write.
@@ -392,12 +386,6 @@ locals {
         sid        = "EmptyDeadLetterQueues"
         actions    = ["sqs:DeleteMessage", "sqs:ReceiveMessage"]
         resources  = [for name, queue in local.queue_names : "${local.queue_arn_prefix}:${local.function_names[name]}-failed${endswith(queue, ".fifo") ? ".fifo" : ""}"]
-        conditions = []
-      },
-      {
-        sid        = "ReadLargeMessages"
-        actions    = ["s3:GetObject"]
-        resources  = ["${module.storage.records_bucket.arn}/webhook/*"]
         conditions = []
       },
       {

@@ -1,5 +1,6 @@
 """Entities of the shipped catalog for tests."""
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from slipway.github.models import EntityFiles, Place
 
 ROOT = Path(__file__).resolve().parents[1]
 PLACE = Place(name="acme/services")
+VALUES = "# by hand\nreplicas: 2   # not more\nimage: {tag: '1.0'}\n"
 
 
 @cache
@@ -42,3 +44,31 @@ def target(action: str, entity: str | None, **inputs: Any) -> Target:
 def named(*names: str) -> Choose:
     """Select the texts of files with these names."""
     return lambda paths: [path for path in paths if path.rpartition("/")[2] in names]
+
+
+def created_service(
+    name: str, environment: str, **properties: Any
+) -> tuple[dict[str, str | None], dict[str, Any]]:
+    """Return the files and the body of the entity that a merged create leaves."""
+    described = {
+        "owner": "developer@acme.example",
+        "responsible_team": "payments",
+        "project": "shop",
+        "environment": environment,
+        "service_type": "backend",
+    }
+    data = {
+        "identifier": name,
+        "title": name,
+        **described,
+        "health_status": "Pending",
+        "sync_status": "OutOfSync",
+        "blueprint": "service",
+        "run_id": "r_0000000000000000",
+    }
+    files: dict[str, str | None] = {
+        f"apps/{name}/portData.json": json.dumps(data, indent=2),
+        f"apps/{name}/common_values.yaml": VALUES,
+    }
+    shown = {**described, "replicas": 2, **properties}
+    return files, {"identifier": name, "title": name, "properties": shown}

@@ -1,6 +1,7 @@
 """Check AWS: account, secrets, functions, triggers. Optional."""
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -291,9 +292,9 @@ def installation_name(installation: Installation) -> str:
 def read_policy(installation: Installation) -> dict[str, Any]:
     """Read the policy document that the functions use."""
     configured = _environment(installation, "approval")
-    endpoint = installation.settings.get("AWS_ENDPOINT_URL")
-    client = _session(installation).client("s3", endpoint_url=endpoint, config=_CONFIG)
-    document = client.get_object(Bucket=configured["RECORDS_BUCKET"], Key=configured["POLICY_KEY"])
+    document = _s3(installation).get_object(
+        Bucket=configured["RECORDS_BUCKET"], Key=configured["POLICY_KEY"]
+    )
     policy: dict[str, Any] = json.loads(document["Body"].read())
     return policy
 
@@ -375,13 +376,19 @@ def _session(installation: Installation) -> boto3.Session:
     key = settings.get("AWS_ACCESS_KEY_ID") or (
         "test" if settings.get("AWS_ENDPOINT_URL") else None
     )
-    return boto3.Session(
+    return _shared_session(
         aws_access_key_id=key,
         aws_secret_access_key=settings.get("AWS_SECRET_ACCESS_KEY") or (key and "test"),
         aws_session_token=settings.get("AWS_SESSION_TOKEN"),
         region_name=settings.get("AWS_REGION") or settings.get("AWS_DEFAULT_REGION"),
         profile_name=settings.get("AWS_PROFILE"),
     )
+
+
+@cache
+def _shared_session(**settings: Any) -> boto3.Session:
+    """Return one session for all checks, because each session reads botocore's models again."""
+    return boto3.Session(**settings)
 
 
 _CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})

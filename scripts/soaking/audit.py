@@ -252,14 +252,14 @@ def _decision(run: RunFacts, runs: dict[str, RunFacts]) -> Iterator[Finding]:
     """Yield decisions that do not match the result of their run."""
     if run.decided is None or run.status != "SUCCESS":
         return
-    verdict, about, number = run.decided
-    asked = runs.get(about)
-    if asked is None:
+    decision, about, number = run.decided
+    requested = runs.get(about)
+    if requested is None:
         return
-    became = asked.approvals[number - 1] if number <= len(asked.approvals) else "gone"
+    became = requested.approvals[number - 1] if number <= len(requested.approvals) else "gone"
     # An approval of a changed change is superseded, and requested again.
-    if became not in ({"APPROVED", "SUPERSEDED"} if verdict == "APPROVE" else {"DECLINED"}):
-        reason = f"it took {verdict} for request {about}.{number}, which is {became}"
+    if became not in ({"APPROVED", "SUPERSEDED"} if decision == "APPROVE" else {"DECLINED"}):
+        reason = f"it took {decision} for request {about}.{number}, which is {became}"
         yield Finding(Kind.LOST, run.run_id, reason)
 
 

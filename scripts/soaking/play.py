@@ -139,15 +139,15 @@ class People:
             return
         answers = {"APPROVE": ("APPROVE",), "DECLINE": ("DECLINE",), "BOTH": ("APPROVE", "DECLINE")}
         people = (APPROVER, _SECOND_APPROVER)
-        for verdict, person in zip(answers.get(asked.ask.decision, ()), people, strict=False):
-            decide = partial(self._decide, run_id, int(number), verdict, person)
+        for decision, person in zip(answers.get(asked.ask.decision, ()), people, strict=False):
+            decide = partial(self._decide, run_id, int(number), decision, person)
             self._in(asked.ask.hesitation, decide)
 
-    def _decide(self, run_id: str, number: int, verdict: str, person: str) -> None:
+    def _decide(self, run_id: str, number: int, decision: str, person: str) -> None:
         entity = f"{run_id}.{number}"
-        decision = self._execute(DECIDE, {"decision": verdict}, entity, person)
-        if decision:
-            self._note(Asked(decision, None, (verdict, run_id, number)))
+        decision_run = self._execute(DECIDE, {"decision": decision}, entity, person)
+        if decision_run:
+            self._note(Asked(decision_run, None, (decision, run_id, number)))
 
     def _review(self, pull: PullRequest) -> None:
         asked = self.asked.get(pull.head.ref.rpartition("/")[2])

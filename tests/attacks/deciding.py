@@ -6,7 +6,7 @@ from typing import Any, cast
 from functions.approval.handler import handler
 from tests.unit.approvals import test_function
 from tests.unit.conftest import RUN_ID
-from tests.unit.runs.test_consumer import event, message
+from tests.unit.runs.consuming import event, message
 
 # The request of `test_function.PendingRun.waits`, and a run of *Decide Approval*.
 REQUEST, DECISION = f"{RUN_ID}.1", "r_decision00000001"

@@ -6,7 +6,7 @@ show how this becomes visible. See `docs/security.md`.
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import cast
 
 import boto3
 import pytest
@@ -16,6 +16,7 @@ from slipway.approvals.models import Status
 from slipway.approvals.store import ApprovalStore
 
 from functions.approval.api import resolve
+from tests.gateway import proxy_event
 from tests.unit.approvals.conftest import make_approval
 from tests.unit.conftest import ACCOUNT
 
@@ -42,21 +43,8 @@ def decide(
     """Approve by the REST API; API Gateway has accepted the signature."""
     arn = f"arn:aws:sts::{account}:assumed-role/{role_and_session}"
     path = f"/approvals/{REQUEST.id}/decision"
-    event: dict[str, Any] = {
-        "httpMethod": "POST",
-        "path": path,
-        "resource": path,
-        "headers": {},
-        "multiValueHeaders": {},
-        "queryStringParameters": None,
-        "body": json.dumps({"decision": "APPROVE", "change": change}),
-        "isBase64Encoded": False,
-        "requestContext": {
-            "stage": "live",
-            "requestId": request_id,
-            "identity": {"userArn": arn},
-        },
-    }
+    body = json.dumps({"decision": "APPROVE", "change": change})
+    event = proxy_event("POST", path, body, arn, request_id)
     answer = resolve(event, cast("LambdaContext", None), approval_function())
     return int(answer["statusCode"])
 

@@ -34,7 +34,7 @@ from tests.contract.github.conftest import Services
 from tests.entities import service_files
 from tests.scripted import ScriptedServer
 from tests.unit.conftest import POLICY, RUN_ID, set_policy
-from tests.unit.reports.installation import RUN, Context
+from tests.unit.reports.installation import RUN, Context, open_run
 
 pytestmark = [
     pytest.mark.waits,
@@ -75,20 +75,7 @@ class House:
         self.repository = services.github
         self.answers: list[tuple[int, dict[str, Any]]] = []
         self.tokens: list[str] = []
-        run = {
-            "id": RUN_ID,
-            "status": "IN_PROGRESS",
-            "action": {"identifier": "upscale_service"},
-            "entity": "shop",
-        }
-        token = {"ok": True, "accessToken": "token-of-port", "expiresIn": 10_800}
-        port.script("POST /v1/auth/access_token", (200, token, {}))
-        port.script(f"GET {RUN}", (200, {"ok": True, "run": run}, {}))
-        port.script(f"PATCH {RUN}", (200, {"ok": True, "run": run}, {}))
-        port.script(f"POST {RUN}/logs", (201, {"ok": True, "runLog": {}}, {}))
-        row: Any = {"run_id": RUN_ID, "service": "service/shop", "repository": "services"}
-        row["pr_number"] = 1
-        dynamodb_table("runs").put_item(Item=row)
+        open_run(port, 1)
 
     def function(self, headers: dict[str, str], body: str) -> tuple[int, str]:
         """Serve the function as API Gateway does."""

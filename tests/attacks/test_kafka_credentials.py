@@ -13,7 +13,7 @@ from tests.attacks.deciding import DECISION, REQUEST, deliver_decision
 from tests.unit.approvals import test_function
 from tests.unit.approvals.conftest import make_approval
 from tests.unit.conftest import RUN_ID
-from tests.unit.runs import test_consumer
+from tests.unit.runs import consuming
 
 pytestmark = [
     pytest.mark.waits,
@@ -23,7 +23,7 @@ pytestmark = [
 OTHER = f"{RUN_ID}.2"
 DEVOPS = {"id": "auth0|2", "email": "devops@acme.example"}
 pending = test_function.pending
-scene = test_consumer.scene
+scene = consuming.scene
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_forged_approver_is_refused(declined: test_function.PendingRun) -> None:
 
 
 @pytest.fixture
-def executed(scene: test_consumer.Scene) -> test_consumer.Scene:
+def executed(scene: consuming.Scene) -> consuming.Scene:
     """Let dev@acme.example scale `shop` up by one; the function only records its action."""
     run = {
         "id": RUN_ID,
@@ -82,7 +82,7 @@ def executed(scene: test_consumer.Scene) -> test_consumer.Scene:
         "properties": {"step": 1},
         "createdBy": "auth0|1",
     }
-    scene.port.script(f"GET {test_consumer.RUN}", (200, {"ok": True, "run": run}, {}))
+    scene.port.script(f"GET {consuming.RUN}", (200, {"ok": True, "run": run}, {}))
     for user in ({"id": "auth0|1", "email": "dev@acme.example"}, DEVOPS):
         path = f"GET /v1/users/{user['email'].replace('@', '%40')}"
         scene.port.script(path, (200, {"ok": True, "user": user}, {}))
@@ -92,7 +92,7 @@ def executed(scene: test_consumer.Scene) -> test_consumer.Scene:
 def forged_run(person: dict[str, str], entity: str, inputs: dict[str, object]) -> dict[str, object]:
     """Forge a message about that run."""
     by = {"orgId": "org_test", "userId": person["id"], "user": person}
-    return test_consumer.message(
+    return consuming.message(
         trigger={"by": by, "origin": "UI", "at": "2026-11-23T10:00:00.000Z"},
         context={"entity": entity, "blueprint": "service", "runId": RUN_ID},
         payload={
@@ -104,10 +104,10 @@ def forged_run(person: dict[str, str], entity: str, inputs: dict[str, object]) -
     )
 
 
-def test_forged_run_is_carried_out_with_ports_data(executed: test_consumer.Scene) -> None:
+def test_forged_run_is_carried_out_with_ports_data(executed: consuming.Scene) -> None:
     forged = forged_run(DEVOPS, "payments", {"step": 100, "dry_run": False})
 
-    executed.consume(test_consumer.event(forged))
+    executed.consume(consuming.event(forged))
 
     (run,) = executed.acted
     assert (run.message.entity, run.message.inputs) == ("shop", {"step": 1})
@@ -116,10 +116,10 @@ def test_forged_run_is_carried_out_with_ports_data(executed: test_consumer.Scene
     assert "The message differs from Port's record" in executed.log.getvalue()
 
 
-def test_forged_run_cannot_change_the_request(executed: test_consumer.Scene) -> None:
+def test_forged_run_cannot_change_the_request(executed: consuming.Scene) -> None:
     forged = forged_run(DEVOPS, "payments", {"step": 100})
 
-    executed.consume(test_consumer.event(forged))
+    executed.consume(consuming.event(forged))
 
     # The steps of the approval read this record again.
     (run,) = executed.acted
@@ -127,42 +127,42 @@ def test_forged_run_cannot_change_the_request(executed: test_consumer.Scene) -> 
     assert (stored.entity, stored.inputs) == ("shop", {"step": 1})
 
 
-def test_run_of_a_genuine_message_names_the_person(executed: test_consumer.Scene) -> None:
+def test_run_of_a_genuine_message_names_the_person(executed: consuming.Scene) -> None:
     person = {"id": "auth0|1", "email": "dev@acme.example"}
 
-    executed.consume(test_consumer.event(forged_run(person, "shop", {"step": 1})))
+    executed.consume(consuming.event(forged_run(person, "shop", {"step": 1})))
 
     (run,) = executed.acted
     assert run.message.requester.email == "dev@acme.example"
 
 
-def test_run_that_waits_for_ports_approval_is_not_carried_out(scene: test_consumer.Scene) -> None:
+def test_run_that_waits_for_ports_approval_is_not_carried_out(scene: consuming.Scene) -> None:
     run = {
         "id": RUN_ID,
         "status": "WAITING_FOR_APPROVAL",
         "action": {"identifier": "create_service"},
     }
-    scene.port.script(f"GET {test_consumer.RUN}", (200, {"ok": True, "run": run}, {}))
-    an_hour_ago = test_consumer.NOW - 3_600_000
+    scene.port.script(f"GET {consuming.RUN}", (200, {"ok": True, "run": run}, {}))
+    an_hour_ago = consuming.NOW - 3_600_000
 
-    scene.consume(test_consumer.event(test_consumer.message(), timestamp=an_hour_ago))
+    scene.consume(consuming.event(consuming.message(), timestamp=an_hour_ago))
 
     assert scene.acted == []
     assert scene.writes() == []
 
 
 def test_run_that_was_just_approved_in_port_is_read_again(
-    scene: test_consumer.Scene,
+    scene: consuming.Scene,
 ) -> None:
     run = {
         "id": RUN_ID,
         "status": "WAITING_FOR_APPROVAL",
         "action": {"identifier": "create_service"},
     }
-    scene.port.script(f"GET {test_consumer.RUN}", (200, {"ok": True, "run": run}, {}))
+    scene.port.script(f"GET {consuming.RUN}", (200, {"ok": True, "run": run}, {}))
 
     now = int(time.time() * 1000)
-    scene.consume(test_consumer.event(test_consumer.message(), timestamp=now))
+    scene.consume(consuming.event(consuming.message(), timestamp=now))
 
     assert scene.acted == []
     assert any("goes on" in line or "in progress yet" in line for line in scene.logs())

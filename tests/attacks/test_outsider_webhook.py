@@ -14,14 +14,14 @@ from slipway.runs.queues import QueueBatch
 from slipway.runs.webhook import LARGEST, Webhook
 
 from tests.unit.port.signing import SECRET, headers_of, signed_request
-from tests.unit.runs import test_consumer, test_doorbell
+from tests.unit.runs import consuming, test_doorbell
 
 pytestmark = [
     pytest.mark.waits,
     pytest.mark.filterwarnings("ignore:No application metrics to publish"),
 ]
-scene = test_consumer.scene
-MESSAGE = test_consumer.message()
+scene = consuming.scene
+MESSAGE = consuming.message()
 BODY = json.dumps(MESSAGE).encode()
 
 
@@ -156,7 +156,7 @@ def test_name_that_resembles_an_action_is_refused(receiver: Receiver, extra: str
 
 
 def test_repeated_webhook_is_carried_out_once(
-    scene: test_consumer.Scene, monkeypatch: pytest.MonkeyPatch
+    scene: consuming.Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RECORDS_BUCKET", "records")
     twice = test_doorbell.queued(MESSAGE, MESSAGE)

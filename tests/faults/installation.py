@@ -12,6 +12,7 @@ import boto3
 import botocore.session
 import pytest
 import time_machine
+from aws_lambda_powertools.metrics.provider import cold_start
 from slipway.catalog.reading import read_folder
 from slipway.observability import logger
 from slipway.port.transport import PortTransport
@@ -183,6 +184,8 @@ class Installation:
             "POWERTOOLS_METRICS_DISABLED": "true",
         }.items():
             monkeypatch.setenv(name, value)
+        # Powertools prints the metric of a cold start even if metrics are disabled.
+        monkeypatch.setattr(cold_start, "is_cold_start", False)
         logger.setLevel(os.environ.get("FAULTS_LOG", "CRITICAL"))
         self.new_process()
         make_account()

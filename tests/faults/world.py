@@ -33,6 +33,7 @@ from slipway.config import load
 from slipway.errors import RunEnded
 
 from sandbox.testing import OWN_ROUTES
+from tests.entities import created_service
 from tests.faults.installation import (
     ACTIONS,
     AUDIENCE,
@@ -46,13 +47,13 @@ from tests.faults.installation import (
 )
 from tests.faults.machines import Execution
 from tests.faults.wire import Fault, Killed
+from tests.gateway import proxy_event
 from tests.port_server import CREDENTIALS
 from tests.unit.conftest import ACCOUNT, backend
 from tests.unit.port.signing import signed_request
 
 DEVELOPER, DEVOPS = "developer@acme.example", "devops@acme.example"
 ROLE = "arn:aws:sts::123456789012:assumed-role/approver/session"
-VALUES = "# by hand\nreplicas: 2   # not more\nimage: {tag: '1.0'}\n"
 # Work that fails this often (by an event source, a person or a machine) counts as stuck.
 MOST_ATTEMPTS = 6
 
@@ -110,32 +111,8 @@ class World:
 
     def exists(self, environment: str = "Production", **properties: Any) -> None:
         """Create the service as a merged create leaves it."""
-        folder = f"apps/{self.service}"
-        data = {
-            "identifier": self.service,
-            "title": self.service,
-            "owner": DEVELOPER,
-            "responsible_team": "payments",
-            "project": "shop",
-            "environment": environment,
-            "service_type": "backend",
-            "health_status": "Pending",
-            "sync_status": "OutOfSync",
-            "blueprint": "service",
-            "run_id": "r_0000000000000000",
-        }
-        self.commit(
-            {
-                f"{folder}/portData.json": json.dumps(data, indent=2),
-                f"{folder}/common_values.yaml": VALUES,
-            }
-        )
-        shown = ("owner", "responsible_team", "project", "environment", "service_type")
-        body = {
-            "identifier": self.service,
-            "title": self.service,
-            "properties": {**{name: data[name] for name in shown}, "replicas": 2, **properties},
-        }
+        files, body = created_service(self.service, environment, **properties)
+        self.commit(files)
         self.port.upsert_entity("service", body)
 
     def commit(self, files: dict[str, str | None], branch: str = "main") -> None:
@@ -214,21 +191,7 @@ class World:
 
     def _press(self, method: str, path: str, body: str | None) -> None:
         """Send a person's request, and repeat it after a 5xx or a missing answer."""
-        event = {
-            "httpMethod": method,
-            "path": path,
-            "resource": path,
-            "headers": {},
-            "multiValueHeaders": {},
-            "queryStringParameters": None,
-            "body": body,
-            "isBase64Encoded": False,
-            "requestContext": {
-                "stage": "live",
-                "requestId": "request-1",
-                "identity": {"userArn": ROLE},
-            },
-        }
+        event = proxy_event(method, path, body, ROLE)
         self._repeated(
             f"{method} {path}", lambda: self.invoke("approval", event)["statusCode"] < 500, 60
         )

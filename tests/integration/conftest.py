@@ -26,7 +26,9 @@ WAIT_SECONDS = 600  # only a hanging test takes this long
 # Files whose calls `test_policies` checks; they share one sandbox with it.
 LOOKED_AT = {
     "test_abandoned_runs",
+    "test_approval_operations",
     "test_approvals",
+    "test_approved_merges",
     "test_batches",
     "test_create_service",
     "test_health",

@@ -17,12 +17,13 @@ from scripts.port_definitions import load_definitions
 from scripts.soaking.installation import Sweeper
 from tests.integration.conftest import SandboxClient, wait_for
 from tests.integration.test_create_service import calls_of, form
-from tests.integration.world import World, service_name
+from tests.integration.world import World, made_world
 
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True),
 ]
+world = made_world
 
 DAY = 86_400
 
@@ -33,14 +34,6 @@ def sweeper(sandbox: SandboxClient, stack: Stack) -> Iterator[Sweeper]:
     made = Sweeper(sandbox.aws("lambda"), name)
     yield made
     made.restore()
-
-
-@pytest.fixture
-def world(sandbox: SandboxClient, stack: Stack, request: pytest.FixtureRequest) -> World:
-    """Make a service for the test, in Production."""
-    made = World(sandbox, stack, service_name(request))
-    made.exists()
-    return made
 
 
 def until_ended(sweeper: Sweeper, world: World, run_id: str, **limits: int) -> dict[str, Any]:

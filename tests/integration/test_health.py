@@ -49,9 +49,6 @@ class Patient(World):
     def becomes_unhealthy(self, cure: str, **how: Any) -> None:
         self._in_cluster("break", {"cure": cure, **how})
 
-    def is_healed(self) -> None:
-        self._in_cluster("heal", {})
-
     def restarts(self) -> int:
         return int(self._in_cluster("state")["restarts"])
 

@@ -19,10 +19,10 @@ from github import InputGitTreeElement
 
 from scripts.apply_sandbox import ROOT, Stack
 from scripts.soaking.installation import Installation
+from tests.entities import created_service
 from tests.integration.conftest import SandboxClient, wait_for
 
 DEVELOPER, DEVOPS, ADMIN = "developer@acme.example", "devops@acme.example", "admin@acme.example"
-VALUES = "# by hand\nreplicas: 2   # not more\nimage: {tag: '1.0'}\n"
 
 
 class World:
@@ -53,31 +53,8 @@ class World:
 
     def exists(self, environment: str = "Production") -> None:
         """Create the service as a merged create leaves it."""
-        folder = f"apps/{self.service}"
-        data = {
-            "identifier": self.service,
-            "title": self.service,
-            "owner": DEVELOPER,
-            "responsible_team": "payments",
-            "project": "shop",
-            "environment": environment,
-            "service_type": "backend",
-            "health_status": "Pending",
-            "sync_status": "OutOfSync",
-            "blueprint": "service",
-            "run_id": "r_0000000000000000",
-        }
-        files: dict[str, str | None] = {
-            f"{folder}/portData.json": json.dumps(data, indent=2),
-            f"{folder}/common_values.yaml": VALUES,
-        }
+        files, body = created_service(self.service, environment)
         self.commit(f"Service {self.service}", files)
-        shown = ("owner", "responsible_team", "project", "environment", "service_type")
-        body = {
-            "identifier": self.service,
-            "title": self.service,
-            "properties": {**{name: data[name] for name in shown}, "replicas": 2},
-        }
         self.sandbox.port.upsert_entity("service", body)
 
     def text(self, path: str, branch: str = "main") -> str:
@@ -305,3 +282,11 @@ def service_name(request: pytest.FixtureRequest) -> str:
     words = request.node.originalname.removeprefix("test_").split("_")[:5]
     # The suffix separates parameters, and test runs in a sandbox that continues to run.
     return "-".join([*(word[:9] for word in words), secrets.token_hex(3)])
+
+
+@pytest.fixture
+def made_world(sandbox: SandboxClient, stack: Stack, request: pytest.FixtureRequest) -> World:
+    """Make a service for the test, in Production."""
+    made = World(sandbox, stack, service_name(request))
+    made.exists()
+    return made

@@ -3,30 +3,22 @@
 locals {
   function_alarms = merge([
     for name, function in var.functions : {
-      "${function.function_name}-errors" = {
-        description = "${function.function_name} ended with an error; its caller retries"
-        runbook     = "an-alarm-on-a-function"
-        namespace   = "AWS/Lambda"
-        metric      = "Errors"
-        dimensions  = { FunctionName = function.function_name }
-      }
-      "${function.function_name}-throttles" = {
-        description = "${function.function_name} was throttled: raise its concurrency, or the account's"
-        runbook     = "an-alarm-on-a-function"
-        namespace   = "AWS/Lambda"
-        metric      = "Throttles"
-        dimensions  = { FunctionName = function.function_name }
-      }
-      "${function.function_name}-duration" = {
-        description = "${function.function_name} ran for 90 % of its time-out of ${function.timeout_seconds} s"
-        runbook     = "an-alarm-on-a-function"
-        namespace   = "AWS/Lambda"
-        metric      = "Duration"
-        dimensions  = { FunctionName = function.function_name }
-        statistic   = "Maximum"
-        # Late enough to be a fault, early enough to alert before invocations time out.
-        threshold = function.timeout_seconds * 1000 * 0.9
-      }
+      for metric, alarm in {
+        Errors    = { description = "ended with an error; its caller retries" }
+        Throttles = { description = "was throttled: raise its concurrency, or the account's" }
+        Duration = {
+          description = "ran for 90 % of its time-out of ${function.timeout_seconds} s"
+          statistic   = "Maximum"
+          # Late enough to be a fault, early enough to alert before invocations time out.
+          threshold = function.timeout_seconds * 1000 * 0.9
+        }
+        } : "${function.function_name}-${lower(metric)}" => merge(alarm, {
+          description = "${function.function_name} ${alarm.description}"
+          runbook     = "an-alarm-on-a-function"
+          namespace   = "AWS/Lambda"
+          metric      = metric
+          dimensions  = { FunctionName = function.function_name }
+      })
     }
   ]...)
 
@@ -120,20 +112,17 @@ locals {
       description = "A run failed because of an internal error; it is retried, then on hold"
       runbook     = "a-run-is-on-hold"
       metric      = "SUM(RunCrashed)"
-      threshold   = 1
     }
     "${var.name_prefix}-signatures" = {
       description = "A message on the topic was not signed by Port: another producer writes there, or the client secret changed"
       runbook     = "signatures-are-rejected"
       metric      = "SUM(SignatureRejected)"
-      threshold   = 1
     }
     "${var.name_prefix}-rung" = {
       description = "A run did not reach its function, which the sweep then invoked itself"
       runbook     = "runs-are-never-received"
       metric      = "SUM(RunSwept)"
       where       = " WHERE sweep_action = 'RING'"
-      threshold   = 1
     }
     "${var.name_prefix}-age" = {
       description = "A function received a record more than ${var.record_age_seconds} s after it was written"
@@ -145,14 +134,12 @@ locals {
       description = "An event source mapping reports a problem: it cannot read its topic, or its function fails"
       runbook     = "a-mapping-reports-a-problem"
       metric      = "SUM(MappingProblem)"
-      threshold   = 1
     }
     "${var.name_prefix}-never-received" = {
       description = "Slipway ended a run because its function did not receive it"
       runbook     = "runs-are-never-received"
       metric      = "SUM(RunSwept)"
       where       = " WHERE sweep_action = 'END_NEVER_RECEIVED'"
-      threshold   = 1
     }
   }
 
@@ -163,7 +150,6 @@ locals {
       runbook     = "webhook-requests-are-refused"
       metric      = "SUM(WebhookRefused)"
       where       = " WHERE reason != 'Unauthorized'"
-      threshold   = 1
     } if length(var.queues) > 0
   }
 
@@ -225,7 +211,7 @@ resource "aws_cloudwatch_metric_alarm" "query" {
   alarm_name          = each.key
   alarm_description   = "${each.value.description}. ${var.runbook_url}#${each.value.runbook}"
   evaluation_periods  = 1
-  threshold           = each.value.threshold
+  threshold           = try(each.value.threshold, 1)
   comparison_operator = "GreaterThanOrEqualToThreshold"
   treat_missing_data  = "notBreaching"
   alarm_actions       = local.alarm_actions

@@ -8,11 +8,6 @@ output "dead_letters_url" {
   value       = aws_sqs_queue.dead_letters.id
 }
 
-output "dead_letters_arn" {
-  description = "ARN of that queue. Known before it is there."
-  value       = local.arns["dead_letters"]
-}
-
 output "names" {
   description = "Names of both queues, for alarms. Known before they are there."
   value       = { messages = var.queue_name, dead_letters = local.dead_letters_name }

@@ -13,6 +13,7 @@ from slipway.approvals.models import Status
 from slipway.approvals.store import ApprovalStore
 
 from functions.approval import handler as approval
+from tests.gateway import proxy_event
 from tests.property.hostile.conftest import PLANTED, Outside
 from tests.property.hostile.mutation import NASTY, examples, mutated_bytes
 from tests.unit.approvals.conftest import make_approval
@@ -46,21 +47,7 @@ typed = st.dictionaries(
 
 
 def ask(outside: Outside, method: str, path: str, body: str | None, caller: Any) -> dict[str, Any]:
-    event = {
-        "httpMethod": method,
-        "path": path,
-        "resource": path,
-        "headers": {"Content-Type": "text/plain"},
-        "multiValueHeaders": {},
-        "queryStringParameters": None,
-        "body": body,
-        "isBase64Encoded": False,
-        "requestContext": {
-            "stage": "live",
-            "requestId": "request-1",
-            "identity": {"userArn": caller},
-        },
-    }
+    event = proxy_event(method, path, body, caller) | {"headers": {"Content-Type": "text/plain"}}
     answer: dict[str, Any] = outside.call(approval.handler, event)
     return answer
 

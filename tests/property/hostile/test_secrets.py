@@ -28,6 +28,7 @@ from slipway.runs import clients
 from functions.action import handler as action
 from functions.approval import handler as approval
 from functions.sweep_runs import handler as sweep_runs
+from tests.gateway import proxy_event
 from tests.leaks import leaks
 from tests.property.hostile.conftest import PLANTED, Outside
 from tests.property.hostile.test_records import event, record, request
@@ -230,8 +231,7 @@ def is_approved(written: Written) -> None:
     token = written.link()
     written.step("wait", token="task-token")
     written.step("remind", token="task-token-2")
-    page = {"httpMethod": "GET", "path": f"/links/{token}", "headers": {}, "multiValueHeaders": {},
-            "requestContext": {"stage": "live", "requestId": "r", "identity": {}}}  # fmt: skip
+    page = proxy_event("GET", f"/links/{token}", None, None)
     shown = written.call(approval.handler, page)
     assert shown["statusCode"] == 200
     written.call(approval.handler, {**page, "path": f"/links/{token}x"})

@@ -22,6 +22,7 @@ from slipway.errors import (
 )
 
 from functions.approval.api import resolve
+from tests.gateway import proxy_event
 from tests.unit.approvals.conftest import NOW, make_approval
 
 REQUEST = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
@@ -66,18 +67,7 @@ def function() -> Function:
 
 
 def call(function: Function, method: str, path: str, body: str = "", **event: Any) -> Any:
-    given: dict[str, Any] = {
-        "httpMethod": method,
-        "path": path,
-        "resource": path,
-        "headers": {},
-        "multiValueHeaders": {},
-        "queryStringParameters": None,
-        "body": body,
-        "isBase64Encoded": False,
-        "requestContext": {"stage": "live", "requestId": REQUEST, "identity": {"userArn": ROLE}},
-        **event,
-    }
+    given = proxy_event(method, path, body, ROLE, REQUEST) | event
     return resolve(given, cast("LambdaContext", None), cast("Any", function))
 
 

@@ -25,7 +25,7 @@ from tests.fakes.repository import FakeRepository
 from tests.scripted import Answer, ScriptedServer
 from tests.unit.approvals.conftest import make_approval
 from tests.unit.conftest import RUN_ID, make_message
-from tests.unit.runs.test_consumer import event
+from tests.unit.runs.consuming import event
 
 pytestmark = pytest.mark.waits
 

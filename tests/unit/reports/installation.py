@@ -32,27 +32,32 @@ class Context:
     aws_request_id = "00000000-0000-0000-0000-000000000000"
 
 
+def open_run(port: ScriptedServer, pull: int) -> None:
+    """Provide a run in progress that waits for the end of its pull request."""
+    run = {
+        "id": RUN_ID,
+        "status": "IN_PROGRESS",
+        "action": {"identifier": "upscale_service"},
+        "entity": "shop",
+    }
+    token = {"ok": True, "accessToken": "token-of-port", "expiresIn": 10_800}
+    port.script("POST /v1/auth/access_token", (200, token, {}))
+    port.script(f"GET {RUN}", (200, {"ok": True, "run": run}, {}))
+    port.script(f"PATCH {RUN}", (200, {"ok": True, "run": run}, {}))
+    port.script(f"POST {RUN}/logs", (201, {"ok": True, "runLog": {}}, {}))
+    row: Any = {"run_id": RUN_ID, "service": "service/shop", "repository": "services"}
+    row["pr_number"] = pull
+    dynamodb_table("runs").put_item(Item=row)
+
+
 class Installation:
     """A run whose pull request #7 was closed without a merge."""
 
     def __init__(self, github: TokenGitHub, port: ScriptedServer) -> None:
         self.github, self.port = github, port
-        run = {
-            "id": RUN_ID,
-            "status": "IN_PROGRESS",
-            "action": {"identifier": "upscale_service"},
-            "entity": "shop",
-        }
-        token = {"ok": True, "accessToken": "token-of-port", "expiresIn": 10_800}
-        port.script("POST /v1/auth/access_token", (200, token, {}))
-        port.script(f"GET {RUN}", (200, {"ok": True, "run": run}, {}))
-        port.script(f"PATCH {RUN}", (200, {"ok": True, "run": run}, {}))
-        port.script(f"POST {RUN}/logs", (201, {"ok": True, "runLog": {}}, {}))
+        open_run(port, 7)
         self.pull()
         github.script("GET /repos/acme/services/issues/7", (200, {"closed_by": None}, {}))
-        row: Any = {"run_id": RUN_ID, "service": "service/shop", "repository": "services"}
-        row["pr_number"] = 7
-        dynamodb_table("runs").put_item(Item=row)
 
     def pull(self, **changes: Any) -> None:
         """Return GitHub's data of pull request #7."""

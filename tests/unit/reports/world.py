@@ -10,8 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import pytest
 from pydantic import SecretStr
 from slipway.aws import dynamodb_table
+from slipway.catalog.reading import read_folder
 from slipway.config import GitHubConfig, GitHubCredentials, PortCredentials, load
 from slipway.github.ended import EndedPulls
 from slipway.github.models import Place
@@ -21,6 +23,8 @@ from slipway.reports.report import Outcome, Reports
 from slipway.reports.settings import ReportingConfig
 from slipway.runs.ledger import Ledger
 
+from tests.catalogs.samples import ACME
+from tests.unit.conftest import put_catalog
 from tests.unit.port.conftest import UnhurriedSession
 
 Json = dict[str, Any]
@@ -354,3 +358,19 @@ def serve(world: World) -> Iterator[World]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def acme_service(world: World, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Add a service of acme, whose unit is only in its identifier and its repository's key."""
+    monkeypatch.setenv("CATALOG_VERSION", put_catalog(read_folder(ACME)))
+    load.cache_clear()
+    identifier = "shop.billing.invoices.qa"
+    metadata = {"identifier": identifier, "blueprint": "service", "tier": "gold"}
+    values = {"deployment": {"replicaCount": 4, "image": {"tag": "2"}}, "regions": []}
+    folder = "services/billing/invoices"
+    world.files[MAIN, f"{folder}/port-qa.json"] = json.dumps(metadata)
+    world.files[MAIN, f"{folder}/values-qa.yaml"] = json.dumps(values)
+    world.entities[identifier] = entity(replicas=2) | {"identifier": identifier}
+    world.changed = [f"{folder}/values-qa.yaml"]
+    world.keys = ("shop",)
+    return identifier

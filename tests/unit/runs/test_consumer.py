@@ -1,161 +1,43 @@
 """The processing of records: Port is a real HTTP server, AWS is moto."""
 
-import base64
-import io
 import json
-import logging
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import boto3
 import pytest
 import time_machine
-from aws_lambda_powertools.utilities.typing import LambdaContext
 from slipway.errors import GitHubUnavailable, RecordsFailed, UserError
 from slipway.observability import logger, metrics
 from slipway.port.message import parse
-from slipway.port.signature import sign
-from slipway.runs import clients, consumer, later
+from slipway.runs import clients, later
 from slipway.runs.ledger import Ledger
 from slipway.runs.run import ActiveRun
 
 from tests.releases import RELEASES, ROOT, fill, read_machine
-from tests.scripted import NO_ANSWER, Answer, ScriptedServer
+from tests.scripted import NO_ANSWER, Answer
 from tests.unit.conftest import RUN_ID
+from tests.unit.runs.consuming import (
+    DONE,
+    FUNCTION,
+    NOW,
+    RUN,
+    SECRET,
+    TOPIC,
+    UNKNOWN,
+    Scene,
+    event,
+    message,
+    row,
+    set_run,
+)
 
 pytestmark = pytest.mark.waits
 
-SECRET = "0123456789abcdef0123456789abcdefEXTRA"
-RUN = f"/v1/actions/runs/{RUN_ID}"
-TOPIC = "org_test.runs"
-FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:slipway-create_service:live"
-NOW = int(time.time() * 1000)
 CURRENT = ROOT / "terraform/modules/deliver_later/definition.asl.json"
 DEFINITIONS = [*(release / "deliver_later.asl.json" for release in RELEASES), CURRENT]
-
-
-def message(**changes: Any) -> dict[str, Any]:
-    return {
-        "action": "create_service",
-        "resourceType": "run",
-        "status": "TRIGGERED",
-        "trigger": {
-            "by": {"orgId": "org_test", "userId": "u1", "user": {"email": "dev@acme.example"}},
-            "origin": "UI",
-            "at": "2026-11-23T10:00:00.000Z",
-        },
-        "context": {"entity": None, "blueprint": "service", "runId": RUN_ID},
-        "payload": {
-            "entity": None,
-            "action": {"invocationMethod": {"type": "KAFKA"}, "trigger": "CREATE"},
-            "properties": {"service_name": "shop"},
-            "censoredProperties": [],
-        },
-        **changes,
-    }
-
-
-def event(*values: object, timestamp: int = NOW) -> dict[str, Any]:
-    """Make an event of a self-managed Kafka event source with one partition."""
-    records = []
-    for offset, value in enumerate(values):
-        raw = value if isinstance(value, bytes) else json.dumps(value).encode()
-        records.append(
-            {
-                "topic": TOPIC,
-                "partition": 0,
-                "offset": offset,
-                "timestamp": timestamp,
-                "timestampType": "CREATE_TIME",
-                "value": base64.b64encode(raw).decode(),
-                "headers": [],
-            }
-        )
-    return {
-        "eventSource": "SelfManagedKafka",
-        "bootstrapServers": "b:9092",
-        "records": {f"{TOPIC}-0": records},
-    }
-
-
-@dataclass
-class Scene:
-    """Port, and the actions of the function."""
-
-    port: ScriptedServer
-    log: io.StringIO
-    acted: list[ActiveRun] = field(default_factory=list)
-    act: Callable[[ActiveRun], None] = lambda run: None
-
-    def consume(self, what: dict[str, Any]) -> Any:
-        context = SimpleNamespace(
-            function_name="slipway-create_service",
-            function_version="1",
-            memory_limit_in_mb=128,
-            invoked_function_arn=FUNCTION,
-            aws_request_id="request-1",
-            get_remaining_time_in_millis=lambda: 60_000,
-        )
-
-        def act(run: ActiveRun) -> None:
-            self.acted.append(run)
-            self.act(run)
-
-        return consumer.consume(
-            what, cast("LambdaContext", context), action="create_service", act=act
-        )
-
-    def logs(self) -> list[str]:
-        return [body["message"] for body in self.port.bodies(f"POST {RUN}/logs")]
-
-    def updates(self) -> list[dict[str, Any]]:
-        return self.port.bodies(f"PATCH {RUN}")
-
-    def writes(self) -> list[str]:
-        routes = self.port.routes()
-        return [r for r in routes if not r.startswith("GET") and "access_token" not in r]
-
-
-@pytest.fixture
-def scene(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    secrets = boto3.client("secretsmanager")
-    credentials = json.dumps({"client_id": "id", "client_secret": SECRET})
-    secrets.create_secret(Name=f"slipway/port/{time.monotonic_ns()}", SecretString=credentials)
-    monkeypatch.setenv("PORT_SECRET_ID", secrets.list_secrets()["SecretList"][0]["Name"])
-    monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "false")
-    clients.port_client.cache_clear()
-    with ScriptedServer().running() as port:
-        monkeypatch.setenv("PORT_BASE_URL", port.url)
-        token = {"ok": True, "accessToken": "token-of-port", "expiresIn": 10_800}
-        port.script("POST /v1/auth/access_token", (200, token, {}))
-        run = {"id": RUN_ID, "status": "IN_PROGRESS", "action": {"identifier": "create_service"}}
-        port.script(f"GET {RUN}", (200, {"ok": True, "run": run}, {}))
-        port.script(f"POST {RUN}/logs", (201, {"ok": True, "runLog": {}}, {}))
-        port.script(f"PATCH {RUN}", (200, {"ok": True, "run": run}, {}))
-        log = io.StringIO()
-        handler = cast("logging.StreamHandler[io.StringIO]", logger.registered_handler)
-        before = handler.setStream(log)
-        yield Scene(port, log)
-        handler.setStream(cast("io.StringIO", before))
-    clients.port_client.cache_clear()
-
-
-def set_run(scene: Scene, **changes: Any) -> None:
-    run = {"id": RUN_ID, "status": "IN_PROGRESS", "action": {"identifier": "create_service"}}
-    scene.port.script(f"GET {RUN}", (200, {"ok": True, "run": {**run, **changes}}, {}))
-
-
-def row(table: str, **key: str) -> dict[str, Any] | None:
-    return boto3.resource("dynamodb").Table(table).get_item(Key=key).get("Item")
-
-
-UNKNOWN: Answer = (404, {"ok": False, "error": "not_found"}, {})
-DONE: dict[str, list[object]] = {"batchItemFailures": []}
 
 
 def test_consumed_message_reaches_the_function(scene: Scene) -> None:
@@ -538,64 +420,17 @@ def test_run_is_on_hold_when_the_base_url_is_wrong(scene: Scene) -> None:
     assert "port.base_url" in (row("runs", run_id=RUN_ID) or {})["held"]["why"]
 
 
-def signed(body: dict[str, Any], at_ms: int, secret: str = SECRET) -> dict[str, Any]:
-    unsigned = {**body, "headers": {}}
-    text = json.dumps(unsigned, separators=(",", ":"))
-    timestamp = at_ms // 1000
-    signature = sign(text, secret, timestamp)
-    return {
-        **body,
-        "headers": {"X-Port-Signature": signature, "X-Port-Timestamp": str(timestamp)},
-    }
-
-
-def test_signed_message_is_accepted_when_signatures_are_required(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PORT_SIGNATURE", "required")
-
-    scene.consume(event(signed(message(), NOW)))
-
-    assert len(scene.acted) == 1
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        message(),
-        signed(message(), NOW, secret="another-secret-of-more-than-32-bytes"),
-        {**signed(message(), NOW), "status": "CHANGED"},
-        signed(message(), NOW - 301_000),
-        signed(message(), NOW + 301_000),
-        {**message(), "headers": {"X-Port-Signature": 5, "X-Port-Timestamp": []}},
-    ],
-    ids=["missing", "other secret", "changed body", "too old", "too new", "malformed"],
-)
-def test_invalid_signature_is_rejected_with_a_security_log(
+def test_run_goes_on_hold_when_port_refuses_to_read_it(
     scene: Scene,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    value: dict[str, Any],
 ) -> None:
-    monkeypatch.setenv("PORT_SIGNATURE", "required")
+    scene.port.script(f"GET {RUN}", (403, {"ok": False, "error": "forbidden"}, {}))
 
-    assert scene.consume(event(value)) == DONE
+    with pytest.raises(RecordsFailed, match="403"):
+        scene.consume(event(message()))
 
-    assert not scene.acted
-    assert not scene.port.requests
-    assert '"security":true' in scene.log.getvalue()
-    assert '"SignatureRejected"' in capsys.readouterr().out
-
-
-def test_old_record_signature_counts_when_delivered_hours_later(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PORT_SIGNATURE", "required")
-    hours_ago = NOW - 5 * 3_600_000
-
-    scene.consume(event(signed(message(), hours_ago), timestamp=hours_ago))
-
-    assert len(scene.acted) == 1
+    found = row("runs", run_id=RUN_ID) or {}
+    assert (found["action"], found["open"]) == ("create_service", "yes")
+    assert "403" in found["held"]["why"]
 
 
 def test_secret_input_is_decrypted_for_the_function_and_masked(
@@ -617,116 +452,3 @@ def test_secret_input_is_decrypted_for_the_function_and_masked(
     assert "s3cr3t" not in out
     assert SECRET not in out
     assert "token-of-port" not in out
-
-
-def replayed(scene: Scene, *values: object, timestamp: int = NOW) -> list[tuple[str, str]]:
-    """Return the outcome of each record, and its reason."""
-    answer = scene.consume({**event(*values, timestamp=timestamp), "replay": True})
-    return [(each["outcome"], each["why"]) for each in answer["replayed"]]
-
-
-def test_replay_reports_the_outcome_of_each_record(
-    scene: Scene,
-) -> None:
-    def crash(run: ActiveRun) -> None:
-        raise ZeroDivisionError(f"a bug, and {SECRET}")
-
-    scene.act = crash
-    answer = scene.consume({**event(b"junk", message()), "replay": True})
-
-    assert [each["record"] for each in answer["replayed"]] == [f"{TOPIC}-0@0", f"{TOPIC}-0@1"]
-    assert [each["outcome"] for each in answer["replayed"]] == ["skipped", "failed"]
-    assert answer["replayed"][1]["why"] == "ZeroDivisionError: a bug, and *****"
-    assert len(answer["batchItemFailures"]) == 1
-    scene.act = lambda run: None
-    assert replayed(scene, message()) == [("done", "")]
-
-
-def test_ledger_records_why_a_run_is_on_hold(scene: Scene) -> None:
-    def crash(run: ActiveRun) -> None:
-        raise ZeroDivisionError(f"a bug, and {SECRET}")
-
-    scene.act = crash
-    with pytest.raises(RecordsFailed):
-        scene.consume(event(message()))
-
-    held = (row("runs", run_id=RUN_ID) or {})["held"]
-    assert (held["reference"], held["why"]) == ("no-trace", "ZeroDivisionError: a bug, and *****")
-    scene.act = lambda run: None
-    replayed(scene, message())
-    assert "held" not in (row("runs", run_id=RUN_ID) or {})
-
-
-def test_run_goes_on_hold_when_port_refuses_to_read_it(
-    scene: Scene,
-) -> None:
-    scene.port.script(f"GET {RUN}", (403, {"ok": False, "error": "forbidden"}, {}))
-
-    with pytest.raises(RecordsFailed, match="403"):
-        scene.consume(event(message()))
-
-    found = row("runs", run_id=RUN_ID) or {}
-    assert (found["action"], found["open"]) == ("create_service", "yes")
-    assert "403" in found["held"]["why"]
-
-
-def test_replayed_run_gets_a_new_retry_budget(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def throttle(run: ActiveRun) -> None:
-        raise GitHubUnavailable("GitHub asks to wait.")
-
-    scene.act = throttle
-    monkeypatch.setattr(later, "MAX_POSTPONED", 1)
-    days_ago = NOW - 3 * 86_400_000
-    scene.consume(event(message(), timestamp=days_ago))
-    with pytest.raises(RecordsFailed):
-        scene.consume(event(message(), timestamp=days_ago))
-    before = datetime.now(UTC)
-
-    ((outcome, why),) = replayed(scene, message(), timestamp=days_ago)
-
-    assert (outcome, why[:20]) == ("later", "GitHub asks to wait.")
-    found = row("runs", run_id=RUN_ID) or {}
-    # Each execution has its own name, and the wait starts small again.
-    assert found["postponed"] == 3
-    resume_at = datetime.fromisoformat(found["resume_at"])
-    assert 20 < (resume_at - before).total_seconds() < 60
-
-
-def test_replay_reports_a_concurrent_run_and_leaves_its_log(
-    scene: Scene,
-) -> None:
-    inner: list[tuple[str, str]] = []
-
-    def end_concurrently(run: ActiveRun) -> None:
-        scene.act = lambda run: None
-        inner.extend(replayed(scene, message()))
-
-    scene.act = end_concurrently
-
-    assert replayed(scene, message()) == [("done", "")]
-    assert inner == [("failed", "RunInProgress: Another invocation is working on this run.")]
-    assert scene.logs() == []
-
-
-def test_replay_reports_a_rejected_signature_as_rejected(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PORT_SIGNATURE", "required")
-    gone = signed(message(), NOW, secret="a-secret-of-two-rotations-before")
-
-    ((outcome, why),) = replayed(scene, gone)
-
-    assert (outcome, why) == ("rejected", "The message's signature does not match its content.")
-
-
-def test_replay_does_not_measure_the_record_age(
-    scene: Scene, capsys: pytest.CaptureFixture[str]
-) -> None:
-    metrics.clear_metrics()
-
-    replayed(scene, message(), timestamp=NOW - 86_400_000)
-
-    metrics.flush_metrics()
-    assert "RecordAge" not in capsys.readouterr().out

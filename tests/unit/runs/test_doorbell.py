@@ -9,11 +9,10 @@ import pytest
 from slipway.runs.failed import FailedRecords
 
 from tests.unit.conftest import RUN_ID
-from tests.unit.runs import test_consumer
-from tests.unit.runs.test_consumer import RUN, Scene, event, message, row, set_run
+from tests.unit.runs import consuming
+from tests.unit.runs.consuming import RUN, Scene, event, message, row, set_run
 
 pytestmark = pytest.mark.waits
-scene = test_consumer.scene
 BELL = {"schema_version": 1, "doorbell": {"run_id": RUN_ID}}
 DEVELOPER = {"id": "auth0|1", "email": "dev@acme.example", "status": "ACTIVE"}
 
@@ -25,7 +24,7 @@ def queued(*values: object) -> dict[str, Any]:
             {
                 "messageId": f"message-{number}",
                 "body": base64.b64encode(json.dumps(value).encode()).decode(),
-                "attributes": {"SentTimestamp": str(test_consumer.NOW)},
+                "attributes": {"SentTimestamp": str(consuming.NOW)},
                 "messageAttributes": {},
                 "eventSource": "aws:sqs",
                 "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:slipway-create_service",
@@ -194,7 +193,7 @@ def test_failed_doorbell_can_be_replayed(unheard: Scene) -> None:
 
 
 def test_postponed_doorbell_is_delivered_later(unheard: Scene) -> None:
-    unheard.port.script(f"GET {RUN}", test_consumer.UNKNOWN)
+    unheard.port.script(f"GET {RUN}", consuming.UNKNOWN)
 
     assert unheard.consume(BELL)["outcome"] == "later"
     set_run(unheard, createdBy="auth0|1")

@@ -11,15 +11,13 @@ from slipway.runs import clients
 from slipway.runs.node_runs import NodeRuns
 from slipway.runs.owners import run_is_over
 
-from tests.unit.runs.test_consumer import DONE, NOW, Scene, event, row
-from tests.unit.runs.test_consumer import scene as consumer_scene
+from tests.unit.runs.consuming import DONE, NOW, Scene, event, row
 
 pytestmark = pytest.mark.waits
 
 NODE = "wfnr_0123456789abcdef"
 PATH = f"/v1/workflows/nodes/runs/{NODE}"
 UNKNOWN: Any = (404, {"ok": False, "error": "not_found"}, {})
-scene = consumer_scene
 
 
 @pytest.fixture

@@ -164,12 +164,12 @@ def test_replayed_record_is_archived_after_success(world: World, outcome: str) -
     result = world.operator.replay(failure)
 
     assert result.dealt_with
-    assert "as it is" in result.said
+    assert "as it is" in result.message
     (event,) = world.server.bodies(INVOKE)
     assert event["replay"] is True
     assert event["records"] == {"org_test.runs-0": [kafka(MESSAGE)]}
     assert (stored("aws/"), stored("archive/")) == ([], [f"archive/replayed/{KEY}"])
-    assert world.operator.replay(failure).said == "Another operator settled it at the same time."
+    assert world.operator.replay(failure).message == "Another operator settled it at the same time."
 
 
 @pytest.mark.parametrize("outcome", ["failed", "rejected"])
@@ -180,7 +180,7 @@ def test_record_stays_with_the_reason_when_its_replay_fails(world: World, outcom
 
     result = world.operator.replay(failure)
 
-    assert (result.dealt_with, result.said) == (False, "ValueError: still a bug")
+    assert (result.dealt_with, result.message) == (False, "ValueError: still a bug")
     assert stored("aws/") == [KEY]
 
 
@@ -193,7 +193,7 @@ def test_record_stays_when_its_replay_crashes(world: World) -> None:
     result = world.operator.replay(failure)
 
     assert not result.dealt_with
-    assert result.said == "Runtime.ImportModuleError: No module named 'x'"
+    assert result.message == "Runtime.ImportModuleError: No module named 'x'"
     assert stored("aws/") == [KEY]
 
 
@@ -207,7 +207,7 @@ def test_replay_only_archives_the_record_of_an_ended_run(
     result = world.operator.replay(failure)
 
     assert result.dealt_with
-    assert f"Run {RUN_ID} has ended with FAILURE." in result.said
+    assert f"Run {RUN_ID} has ended with FAILURE." in result.message
     assert world.server.bodies(INVOKE) == []
     assert stored("archive/") == [f"archive/replayed/{KEY}"]
 
@@ -270,7 +270,7 @@ def test_replay_keeps_batch_when_its_record_fails_again(world: World) -> None:
     (failure,) = world.on_hold()
     world.answers("failed", "ValueError: still a bug")
 
-    assert world.operator.replay(failure).said == "ValueError: still a bug"
+    assert world.operator.replay(failure).message == "ValueError: still a bug"
 
     assert stored("aws/") == [KEY]
 
@@ -284,7 +284,7 @@ def test_replay_invokes_nothing_when_the_batch_is_finished(world: World) -> None
 
     assert result.dealt_with
     for said in (f"Run {RUN_ID} has ended with FAILURE.", "Run r_9 continues: IN_PROGRESS."):
-        assert said in result.said
+        assert said in result.message
     assert world.server.bodies(INVOKE) == []
     assert stored("archive/") == [f"archive/replayed/{KEY}"]
 
@@ -323,7 +323,7 @@ def test_discard_is_refused_when_the_run_has_a_pull_request(
     result = world.operator.discard(failure, "Not wanted.")
 
     assert not result.dealt_with
-    assert f"scripts/cancel {RUN_ID}" in result.said
+    assert f"scripts/cancel {RUN_ID}" in result.message
     assert stored("aws/") == [KEY]
 
 
@@ -333,7 +333,7 @@ def test_invalid_object_can_only_be_discarded(
     boto3.client("s3").put_object(Bucket="records", Key=KEY, Body=b"?")
     (failure,) = world.on_hold()
 
-    assert "can only be discarded" in world.operator.replay(failure).said
+    assert "can only be discarded" in world.operator.replay(failure).message
     assert world.operator.discard(failure, "Junk.").dealt_with
     assert stored("archive/") == [f"archive/discarded/{KEY}"]
 

@@ -1,0 +1,3 @@
+from tests.unit.runs.consuming import scene
+
+__all__ = ["scene"]
