@@ -240,8 +240,8 @@ def _repository_removed(row: Mapping[str, Any]) -> str:
         left = f" Slipway did not change its pull request: {url}. Close it if it is still open."
     return (
         f"The platform team removed the repository '{row.get('repository')}' from "
-        f"`github.repositories`, so Slipway cannot finish this run.{left} Ask the platform team "
-        "for its replacement, then run the action again."
+        f"`github.repositories`. Slipway cannot finish this run.{left} Ask the platform team for "
+        "its replacement, then run the action again."
     )
 
 
