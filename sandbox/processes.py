@@ -9,7 +9,6 @@ from collections.abc import Collection
 import psutil
 
 STOP_SECONDS = 15
-_EXEC_SECONDS = 5
 
 
 def is_ours(pid: int, name: str) -> bool:
@@ -19,20 +18,10 @@ def is_ours(pid: int, name: str) -> bool:
     """
     _reap(pid)
     try:
-        return f"sandbox.{name}" in _command_line(psutil.Process(pid))
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and f"sandbox.{name}" in process.cmdline()
     except psutil.NoSuchProcess:
         return False
-
-
-def _command_line(process: psutil.Process) -> list[str]:
-    """Return a process's command line; empty if it has ended."""
-    deadline = time.monotonic() + _EXEC_SECONDS
-    while process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
-        # Empty for a moment while the process becomes another program, as the broker does.
-        if command := process.cmdline():
-            return command
-        time.sleep(0.001)
-    return []
 
 
 def end(sessions: Collection[int]) -> None:
