@@ -32,6 +32,7 @@ CHECKS: list[tuple[str, Check]] = [
     ("Port: consumers of the actions", port.consumers),
     ("Kafka: Port's brokers", kafka.brokers),
     ("Kafka: topics", kafka.topics),
+    ("Kafka: consumer groups", kafka.consumer_groups),
     ("GitHub: permissions", github.permissions),
     ("GitHub: services repository", github.repository),
     ("GitHub: base branch", github.protection),

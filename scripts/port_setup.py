@@ -159,6 +159,15 @@ def recorded_installation(client: PortClient, prefix: str) -> str:
     return str(entity.properties.get("installation") or "") if entity else ""
 
 
+def recorded_installations(client: PortClient) -> list[str]:
+    """Return all installations that have recorded actions in Port."""
+    rule = {"property": "$blueprint", "operator": "=", "value": _RECORD}
+    query = {"combinator": "and", "rules": [rule]}
+    found = client.request("POST", "/v1/entities/search", json=query)["entities"]
+    names = {str(entity["properties"].get("installation") or "") for entity in found}
+    return sorted(names - {""})
+
+
 def write_record(
     client: PortClient, definitions: Definitions, prefix: str = "", installation: str = ""
 ) -> None:

@@ -55,6 +55,8 @@ def main(
         port=port,
         log_level="warning",
         server_header=False,
+        # After uvicorn's 5 s, a client on a busy machine may send into a connection that closes.
+        timeout_keep_alive=75,
         timeout_graceful_shutdown=3,
     )
 

@@ -3,9 +3,11 @@
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from scripts.checks.aws import installation_name
 from scripts.checks.result import Installation, Result
 from scripts.environment import port_client, require
 from scripts.port_definitions import uses_change_log
+from scripts.port_setup import recorded_installations
 from scripts.topics import topic_names
 
 TIMEOUT_SECONDS = 10
@@ -71,3 +73,33 @@ def topics(installation: Installation) -> Result:
         cure = "Check PORT_ORG_ID, then ask Port's support to create the organisation's topics."
         return Result(name, False, f"missing: {', '.join(missing)}", cure)
     return Result(name, True, ", ".join(wanted))
+
+
+def consumer_groups(installation: Installation) -> Result:
+    """Check that no other installation has the same consumer groups on Port's cluster.
+
+    Otherwise Kafka would split the records, and each installation would miss runs. A group's name
+    has the organisation and the name prefix, but neither the AWS account nor the region.
+    """
+    name = "Kafka: consumer groups"
+    if installation.settings.get("RUN_SOURCE") == "webhook":
+        return Result(name, None, _BY_WEBHOOK)
+    if installation.settings.get("KAFKA_MODE") == "msk":
+        return Result(name, None, "not compared: the functions read an MSK cluster")
+    own = installation_name(installation)
+    if not own:
+        return Result(name, None, "AWS does not show which installation this is")
+    others = [
+        other
+        for other in recorded_installations(port_client(installation.settings))
+        if other != own and other.rpartition("/")[2] == installation.name_prefix
+    ]
+    if not others:
+        return Result(name, True, "this installation only")
+    cure = (
+        "Kafka splits the records between them, so each misses runs. Give one of them another "
+        "name_prefix in Terraform, apply it, and run scripts/port_setup --apply. If the other one "
+        "is gone, delete its entity of blueprint slipway_setup in Port. For an MSK cluster, set "
+        "KAFKA_MODE=msk."
+    )
+    return Result(name, False, f"{', '.join(others)} has the same groups", cure)

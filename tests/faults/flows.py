@@ -97,9 +97,11 @@ def create_by_webhook(world: World) -> None:
 
 
 @flow
-def upscale_by_webhook(world: World) -> None:
+def upscale_by_large_requests_delivered_twice(world: World) -> None:
+    """The bodies are in S3, and SQS delivers each message again after its visibility timeout."""
     world.exists("Test")
-    world.by_webhook = True
+    world.by_webhook = world.repeats = True
+    world.padding = 256 * 1024
     world.upscale()
     world.settle()
     world.sweep_unreceived()
@@ -294,9 +296,12 @@ def _degrade(world: World, environment: str = "Test", **properties: Any) -> None
 
 
 @flow
-def reported_unhealthy_but_healthy(world: World) -> None:
+def reported_unhealthy_by_webhook_but_healthy(world: World) -> None:
+    """The queue delivers two changes in one batch, and again after its visibility timeout."""
     world.is_unhealthy = lambda: False
+    world.by_webhook = world.repeats = True
     _degrade(world)
+    world.port.update_entity("service", world.service, {"health_status": "Progressing"})
     world.settle()
 
 

@@ -134,7 +134,15 @@ POLICY: Json = {
     | {"decide_approval": function_arn("approval")},
     "own_automations": [f"{action}_ended" for action in ACTIONS],
 }
-QUEUE = "slipway-runs"
+# Six times the function's timeout, as `terraform/modules/queue_trigger` has it.
+VISIBILITY_SECONDS = 360
+QUEUES: dict[str, dict[Any, str]] = {
+    "slipway-runs": {"VisibilityTimeout": str(VISIBILITY_SECONDS)},
+    "slipway-health_checker.fifo": {
+        "VisibilityTimeout": str(VISIBILITY_SECONDS),
+        "FifoQueue": "true",
+    },
+}
 
 
 class Installation:
@@ -198,7 +206,11 @@ class Installation:
         keep(Name="slipway/port", SecretString=json.dumps(CREDENTIALS))
         keep(Name="slipway/github", SecretString=json.dumps({"token": TOKEN}))
         keep(Name="slipway/links", SecretString=json.dumps({"key": LINK_KEY}))
-        self.queue_url = boto3.client("sqs").create_queue(QueueName=QUEUE)["QueueUrl"]
+        # One queue serves all functions of runs; the changes of an entity stay in order.
+        self.queues = {
+            name: str(boto3.client("sqs").create_queue(QueueName=name, Attributes=more)["QueueUrl"])
+            for name, more in QUEUES.items()
+        }
         self.approvers = read_machine("approval", function=function_arn("approval"))
         self.machines = {
             "approval": self.approvers,
@@ -239,12 +251,16 @@ class Installation:
         set_policy(POLICY)
         self.set_remediation({})
         boto3.client("s3").put_object(Bucket="records", Key="policy/consumers.json", Body=b"{}")
-        # Webhook requests go through one queue to all functions.
-        runs = dict.fromkeys([*ACTIONS, "decide_approval", "run_ended"], self.queue_url)
-        queues = json.dumps({"runs": runs}).encode()
-        boto3.client("s3").put_object(Bucket="records", Key="policy/queues.json", Body=queues)
+        runs, entities = self.queues.values()
+        queues = {
+            "runs": dict.fromkeys([*ACTIONS, "decide_approval", "run_ended"], runs),
+            "entities": entities,
+        }
+        body = json.dumps(queues).encode()
+        boto3.client("s3").put_object(Bucket="records", Key="policy/queues.json", Body=body)
         for queue in backend("sqs").queues.values():
             queue._messages.clear()
+            queue._pending_messages.clear()
 
 
 def _keep_clients(monkeypatch: pytest.MonkeyPatch) -> None:

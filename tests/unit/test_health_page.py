@@ -17,9 +17,12 @@ FROM_ARGO_CD = {
     "identifier": "pay.billing.invoices.qa",
     "properties": {"health_status": "Degraded", "sync_status": "Synced"},
 }
-# Both ways in which the page's template reads the application.
+# The ways in which the page's template reads the application.
+WITH = re.compile(r'\{\{with index \.app\.([\w.]+) "([^"]+)"\}\}\{\{\.\}\}\{\{end\}\}')
 INDEX = re.compile(r'\{\{index \.app\.([\w.]+) "([^"]+)"\}\}')
 FIELD = re.compile(r"\{\{\.app\.([\w.]+)\}\}")
+# What Go's templates write for a key that a map does not have.
+MISSING = "<no value>"
 
 
 def config() -> dict[str, Any]:
@@ -28,17 +31,18 @@ def config() -> dict[str, Any]:
     return {name: yaml.safe_load(text) for name, text in data.items()}
 
 
-def dig(path: str) -> Any:
-    value: Any = APPLICATION
-    for name in path.split("."):
-        value = value[name]
-    return value
+def sent(application: dict[str, Any] = APPLICATION) -> Any:
+    """Return the body that Argo CD sends for an application."""
 
+    def dig(path: str) -> Any:
+        value: Any = application
+        for name in path.split("."):
+            value = value[name]
+        return value
 
-def sent() -> Any:
-    """Return the body that Argo CD sends for the application."""
     body = config()["template.port-health"]["webhook"]["port"]["body"]
-    body = INDEX.sub(lambda match: dig(match[1])[match[2]], body)
+    body = WITH.sub(lambda match: dig(match[1]).get(match[2], ""), body)
+    body = INDEX.sub(lambda match: dig(match[1]).get(match[2], MISSING), body)
     return json.loads(FIELD.sub(lambda match: dig(match[1]), body))
 
 
@@ -63,7 +67,8 @@ def test_webhook_writes_health_of_the_named_entity() -> None:
 
 def test_webhook_leaves_applications_without_an_entity() -> None:
     (rule,) = json.loads(BLOCKS["port-webhook-mapping.json"])
-    event = {"body": {**sent(), "entity": ""}}
+    subscribed = {"notifications.argoproj.io/subscribe.on-health-changed.port": ""}
+    event = {"body": sent(APPLICATION | {"metadata": {"annotations": subscribed}})}
 
     assert jq.compile(rule["filter"]).input_value(event).first() is False
 

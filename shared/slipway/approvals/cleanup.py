@@ -13,7 +13,7 @@ from slipway.catalog.keys import split_key
 from slipway.changes.policy import PolicyVersion
 from slipway.changes.policy_document import read_policy
 from slipway.errors import RunEnded, RunNotFound, UserError
-from slipway.github.models import PullRequest, run_branch
+from slipway.github.models import run_branch
 from slipway.observability import Metric, count, logger
 from slipway.port.message import EndedRun
 from slipway.reports.report import remove_pending
@@ -88,26 +88,32 @@ class Cleanup(Steps):
         action = str(row.get("action", run.action))
         if ask := row.get("ask"):
             self.cancel_request(run_id, int(ask))
-        pull = self._close_pull(run_branch(action, run_id), row)
-        if pull and pull.state == "closed":
-            self._remove_pending(action, row, pull.url)
+        if url := self._close_pull(run_branch(action, run_id), row):
+            self._remove_pending(action, row, url)
         if "service" in row:
             service_locks(self._config, self._port).release(str(row["service"]), run_id)
         if final:
             self._ledger.close(run_id, run.status)
         return action
 
-    def _close_pull(self, branch: str, row: dict[str, Any]) -> PullRequest | None:
-        """Close a run's pull request, if the run recorded a repository."""
+    def _close_pull(self, branch: str, row: dict[str, Any]) -> str:
+        """Close a run's pull request, if its repository still belongs to this installation.
+
+        Returns:
+            Its address; empty if there is none, or if it was merged.
+        """
         if "repository" not in row:
-            return None
-        place = current_policy(self._config).policy.place(str(row["repository"]))
-        repository = services_repository(self._config, place)
-        return repository.close(
+            return ""
+        place = current_policy(self._config).policy.place_of(row)
+        if place is None:
+            # Slipway cannot see that it is merged, so nothing else would complete its entity.
+            return str(row.get("pr_url", ""))
+        pull = services_repository(self._config, place).close(
             branch,
             "Slipway closed this pull request because its run was ended in Port.",
             number=row.get("pr_number"),
         )
+        return pull.url if pull and pull.state == "closed" else ""
 
     def _remove_pending(self, action: str, row: dict[str, Any], url: str) -> None:
         """Remove the entity that a create has added."""

@@ -224,10 +224,11 @@ def withdraw(run: ActiveRun, policy: Policy, why: str) -> None:
         why: as a sentence.
     """
     row = run.ledger.get(run.run_id) or {}
-    if key := row.get("repository"):
-        repository = services_repository(run.config, policy.place(str(key)))
+    if place := policy.place_of(row):
         branch = run_branch(run.message.action, run.run_id)
-        repository.close(branch, why, number=row.get("pr_number"))
+        number = row.get("pr_number")
+        services_repository(run.config, place).close(branch, why, number=number)
+    if "service" in row:
         run.locks.release(str(row["service"]), run.run_id)
 
 

@@ -5,9 +5,10 @@ It is one document in S3, which Terraform writes; see `docs/approvals.md`.
 
 import string
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -156,6 +157,14 @@ class Policy(_Model):
                 f"{', '.join(self.repositories)}."
             )
         return self.repositories[key]
+
+    def place_of(self, row: Mapping[str, Any]) -> Place | None:
+        """Return the repository that a row of the ledger names.
+
+        Returns:
+            None if the row names none, or if its key was removed.
+        """
+        return self.repositories.get(str(row.get("repository")))
 
     def places(self) -> list[Place]:
         """Return the repositories, each once: several keys may name one."""

@@ -106,16 +106,20 @@ class SweepActions:
                 self._report(case, _pull_of(case))
 
     def end_gone(self, run_id: str) -> None:
-        """End a run whose action left the catalog, and clean up after it."""
+        """End a run whose action or repository was removed, and clean up after it."""
         run, row = self.port.get_run(run_id), self.ledger.get(run_id) or {}
         if run.ended or "outcome" in row:
+            self.clean_up(run_id)
             return
-        self._end(
-            run_id,
-            "Action removed",
-            f"The platform team removed the action '{run.action}', so Slipway cannot carry out "
-            "this run. Ask the platform team for its replacement.",
-        )
+        if run.action in self.policy.own_actions:
+            self._end(run_id, "Repository removed", _repository_removed(row))
+        else:
+            self._end(
+                run_id,
+                "Action removed",
+                f"The platform team removed the action '{run.action}', so Slipway cannot carry out "
+                "this run. Ask the platform team for its replacement.",
+            )
         LaterDelivery(self.config, self.ledger).discard(run_id)
         delete_record(self.config.records_bucket, request_key(run_id))
         self.cleanup.clean_up(run_id)
@@ -140,8 +144,9 @@ class SweepActions:
             Its action; None if there is nothing to clean up.
         """
         run, row = self.port.get_run(run_id), self.ledger.get(run_id) or {}
-        if run.ended and "repository" in row and "outcome" not in row:
-            repository = self.repository_of(row)
+        place = self.policy.place_of(row)
+        if run.ended and place and "outcome" not in row:
+            repository = services_repository(self.config, place)
             branch = run_branch(run.action, run_id)
             pull = repository.find(branch, number=row.get("pr_number"))
             if pull and pull.state == "merged":
@@ -210,14 +215,6 @@ class SweepActions:
         self.port.add_log(run_id, sentence)
         self.port.update_run(run_id, status="FAILURE", status_label=label, summary=sentence)
 
-    def repository_of(self, row: Mapping[str, Any]) -> "ServicesRepository":
-        """Return the repository that a run has recorded.
-
-        Raises:
-            UserError: it does not belong to this installation any more.
-        """
-        return services_repository(self.config, self.policy.place(str(row["repository"])))
-
     def _reports(self, repository: "ServicesRepository") -> Reports:
         policy = self.policy
         keys = policy.keys_of(repository.place)
@@ -235,6 +232,17 @@ def _repository_of(case: Case) -> "ServicesRepository":
     if case.repository is None:  # As for the pull request.
         raise SlipwayError(f"Run {case.run.id} has no repository.")
     return case.repository
+
+
+def _repository_removed(row: Mapping[str, Any]) -> str:
+    left = ""
+    if url := row.get("pr_url"):
+        left = f" Slipway did not change its pull request: {url}. Close it if it is still open."
+    return (
+        f"The platform team removed the repository '{row.get('repository')}' from "
+        f"`github.repositories`. Slipway cannot finish this run.{left} Ask the platform team for "
+        "its replacement, then run the action again."
+    )
 
 
 def _duration(limit: timedelta) -> str:

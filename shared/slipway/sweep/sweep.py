@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -178,9 +178,10 @@ class Sweep:
         known = {str(row["run_id"]) for row in open_rows}
         active = {run.id: run for action in self._own_actions for run in self._runs(action, known)}
         active |= {run.id: run for run in self._node_runs(open_rows)}
-        gone = {str(row["run_id"]) for row in open_rows if self._is_gone(row)} - set(active)
+        gone = {str(row["run_id"]) for row in open_rows if self._is_gone(row, active)}
         left = {str(row["run_id"]) for row in open_rows if self._is_left(row)} - set(active) - gone
-        self._each(list(active.values()), lambda run: run.id, self._check_run)
+        followed = [run for run in active.values() if run.id not in gone]
+        self._each(followed, lambda run: run.id, self._check_run)
         self._each(sorted(gone), lambda run_id: run_id, self._end_gone)
         self._each(sorted(left), lambda run_id: run_id, self._clean_up)
         with self._collected("services"):
@@ -269,9 +270,12 @@ class Sweep:
         """Return whether a row was unchanged for so long that the sweep checks it."""
         return self._now - _moment(row["updated_at"]) >= self._config.limits.report
 
-    def _is_gone(self, row: dict[str, Any]) -> bool:
-        """Return whether no function here carries out a run's action any more."""
-        return str(row.get("action")) not in self._own_actions and self._is_left(row)
+    def _is_gone(self, row: dict[str, Any], active: Container[str]) -> bool:
+        """Return whether a run cannot end by itself: its action or its repository was removed."""
+        if "repository" in row and self._policy.place_of(row) is None:
+            return self._is_left(row)
+        removed = str(row.get("action")) not in self._own_actions
+        return removed and str(row["run_id"]) not in active and self._is_left(row)
 
     def _end_gone(self, run_id: str) -> None:
         logger.append_keys(run_id=run_id)
@@ -321,10 +325,8 @@ class Sweep:
 
     def _repository_of(self, row: dict[str, Any]) -> "ServicesRepository | None":
         """Return the repository that a run has recorded; None means no pull request."""
-        if "repository" not in row:
-            return None
-        place = self._policy.place(str(row["repository"]))
-        return self._repositories[place.name.casefold()]
+        place = self._policy.place_of(row)
+        return self._repositories[place.name.casefold()] if place else None
 
     def _look_for(self, run: Run, facts: Facts) -> tuple[Case, Facts]:
         """Find out why a late run was never seen."""

@@ -19,6 +19,7 @@ from sandbox.testing import OWN_ROUTES
 from scripts import port_setup
 from scripts.port_definitions import automation, conditions
 from tests.port_server import PortServer
+from tests.unit.test_health_page import BLOCKS, mapped, sent
 
 pytestmark = pytest.mark.waits
 
@@ -194,3 +195,16 @@ def test_condition_values_contain_no_jq_keyword() -> None:
         '.diff.after.properties."a\\"b" == "x\\" or true" or .diff.after.properties."a\\"b" == null'
         ' or .diff.after.properties."a\\"b" == 1 or .diff.after.properties."a\\"b" == true'
     )
+
+
+def test_health_that_argo_cd_writes_is_published(changes: Changes) -> None:
+    (rule,) = json.loads(BLOCKS["port-webhook-mapping.json"])
+    body = mapped(rule["entity"], {"body": sent()})
+    changes.begin(body["identifier"])
+
+    changes.server.client.upsert_entity(rule["blueprint"], body)
+
+    change = read_change(changes.published()[HEALTH])
+    assert isinstance(change, Change)
+    assert change.entity == "pay.billing.invoices.qa"
+    assert change.properties["sync_status"] == "Synced"

@@ -43,7 +43,7 @@ LEFT_OUT = frozenset(
         "reminded_and_approved",
         "asked_again_because_the_base_moved",
         "merged_when_its_check_has_passed",
-        "reported_unhealthy_but_healthy",
+        "reported_unhealthy_by_webhook_but_healthy",
         "a_remediation_is_stopped",
         "swept_because_never_received",
         "swept_because_closed_unreported",

@@ -26,6 +26,7 @@ from scripts.environment import port_client
 from scripts.installing.config import Config
 from scripts.installing.organization import check_owner, find_organization
 from scripts.installing.repository import find_repositories, prepare
+from scripts.port_setup import recorded_installations
 from tests import person
 from tests.contract.github.conftest import TOKEN, Services, change
 from tests.entities import PLACE, service_files
@@ -132,6 +133,7 @@ def look_as_the_doctor(installation: Installation) -> None:
         assert found.ok, found
     assert all(result.ok for result in port_checks.role(checked))
     port_checks.consumers(checked)
+    recorded_installations(port_client(checked.settings))
     for look in (
         github_checks.permissions,
         github_checks.repository,

@@ -466,6 +466,17 @@ def test_run_ends_when_its_action_leaves_the_catalog(run: ApprovalRun, progress:
     assert run.holder() is None
 
 
+def test_waiting_run_ends_when_its_repository_was_removed(run: ApprovalRun) -> None:
+    run.approved()
+    place = POLICY["repositories"]["services"]
+    run.policy = Policy.model_validate({**POLICY, "repositories": {"other": place}})
+
+    assert run.take("execute") == {"next": "Report"}
+
+    reason = (run.ledger.get(RUN_ID) or {})["verdict"]["reason"]
+    assert "'services' is not a repository of this installation" in reason
+
+
 def test_refusal_is_recorded_before_the_run_ends(
     run: ApprovalRun,
 ) -> None:

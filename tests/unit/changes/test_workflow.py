@@ -267,6 +267,17 @@ def test_run_ends_when_its_action_was_removed(restart: Restart) -> None:
     assert restart.locked() == []
 
 
+def test_run_ends_when_its_action_and_repository_were_removed(restart: Restart) -> None:
+    restart.wait()
+    message = make_message(action="reboot_service", entity="shop", operation="DAY-2")
+    restart.ledger.record_target(RUN_ID, "service/shop", "payments")
+
+    with pytest.raises(UserError, match="no longer has the action 'reboot_service'"):
+        _carry_out(restart, message)
+
+    assert restart.locked() == []
+
+
 def _carry_out(restart: Restart, message: Any) -> None:
     port: Any = restart.port
     report = RunReporter(RUN_ID, message.action, port, restart.ledger)

@@ -16,7 +16,9 @@ from slipway.sweep.sweep import sweep
 from tests.unit.conftest import RUN_ID
 from tests.unit.sweep.sweep_runs.conftest import (
     BRANCHES,
+    PR_URL,
     RUN,
+    SHOP,
     World,
     ago,
     execution,
@@ -254,3 +256,78 @@ def test_run_of_a_removed_action_ends_with_its_pull_request(world: World) -> Non
     assert world.github.sent("PATCH /pulls/7") == [{"state": "closed"}]
     assert world.holder() is None
     assert world.row()["outcome"] == "FAILURE"
+
+
+def in_progress(world: World, action: str = "upscale_service") -> None:
+    """Have Port show the run as in progress, then as ended."""
+    world.run(action=action)
+    run = {"id": RUN_ID, "status": "IN_PROGRESS", "action": {"identifier": action}}
+    ended = {**run, "status": "FAILURE"}
+    world.port.script(
+        f"GET {RUN}", (200, {"ok": True, "run": run}, {}), (200, {"ok": True, "run": ended}, {})
+    )
+
+
+def test_run_ends_when_the_key_of_its_repository_was_removed(world: World) -> None:
+    in_progress(world)
+    world.seen(repository="payments", pr_number=7, pr_url=PR_URL)
+
+    sweep(60)
+
+    (update,) = world.updates()
+    assert (update["status"], update["statusLabel"]) == ("FAILURE", "Repository removed")
+    assert "removed the repository 'payments' from `github.repositories`" in update["summary"]
+    assert PR_URL in update["summary"]
+    assert world.holder() is None
+    assert world.row()["outcome"] == "FAILURE"
+    assert world.asked_github() == ["GET /pulls", BRANCHES]
+
+
+def test_request_ends_when_the_key_of_its_repository_was_removed(world: World) -> None:
+    in_progress(world)
+    world.seen(repository="payments")
+    execution(RUN_ID)
+
+    sweep(60)
+
+    (update,) = world.updates()
+    assert update["statusLabel"] == "Repository removed"
+    assert "pull request" not in update["summary"]
+    assert world.holder() is None
+
+
+def test_pending_entity_is_removed_when_its_repository_was(world: World) -> None:
+    in_progress(world, "create_service")
+    world.seen(action="create_service", repository="payments", pr_number=7, pr_url=PR_URL)
+    world.entity(health_status="Pending", pr_url=PR_URL)
+
+    sweep(60)
+
+    assert f"DELETE {SHOP}" in world.port.routes()
+
+
+def test_run_stays_when_its_repository_was_just_removed(world: World) -> None:
+    in_progress(world)
+    world.seen(at=ago(minutes=29), repository="payments", pr_number=7, pr_url=PR_URL)
+
+    sweep(60)
+
+    assert world.updates() == []
+    assert world.holder() == RUN_ID
+
+
+@pytest.mark.parametrize(
+    "row", [{"repository": "payments", "pr_number": 7}, {"action": "reboot_service"}]
+)
+def test_ended_run_is_cleaned_up_when_something_was_removed(
+    world: World, row: dict[str, Any]
+) -> None:
+    world.seen(**row)
+    world.ended(RUN_ID, row.get("action", "upscale_service"))
+    world.pull("closed")
+
+    sweep(60)
+
+    assert world.updates() == []
+    assert world.row()["outcome"] == "FAILURE"
+    assert world.holder() is None
