@@ -82,7 +82,7 @@ export function HubPage(): ReactNode {
       ) : actions.isError ? (
         <Failed error={actions.error} retry={() => void actions.refetch()} />
       ) : found.length === 0 ? (
-        <Empty title={actions.data.length === 0 ? 'There is no action yet' : 'Nothing fits'} />
+        <Empty title={actions.data.length === 0 ? 'No actions yet' : 'No action matches'} />
       ) : (
         <ul className={classes.cards}>
           {found.map((action) => (

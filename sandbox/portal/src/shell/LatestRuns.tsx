@@ -50,7 +50,7 @@ export function LatestRuns() {
         <Popover.Dropdown maw="calc(100vw - 16px)" aria-label="My latest runs">
           {runs.isPending && <Loading what="the runs" />}
           {runs.isError && <Text size="sm">{runs.error.message}</Text>}
-          {runs.data?.length === 0 && <Text size="sm">You have executed nothing yet.</Text>}
+          {runs.data?.length === 0 && <Text size="sm">You have not run an action yet.</Text>}
           <Stack gap={2}>
             {runs.data?.map((run) => (
               <Link key={run.id} {...runLink(run.id)} className={classes.run} onClick={close}>
