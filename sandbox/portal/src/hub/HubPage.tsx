@@ -51,7 +51,7 @@ function Card({ action, blueprint }: { action: Action; blueprint: string | undef
   );
 }
 
-/** Everything that one can have done. */
+/** All actions that the user can run. */
 export function HubPage(): ReactNode {
   usePageTitle('Self-service');
   const actions = useQuery(actionsQuery());
