@@ -75,7 +75,10 @@ def on_hold(hours: int, *runs: Subject) -> OnHold:
         (Line(consumer(5 * DAY), backlog(), []), None),
         (Line(consumer(6.5 * DAY), backlog(), []), "keeps its data until 24 Nov 00:00 UTC"),
         (Line(consumer(8 * DAY), None, []), "kept its data only until 22 Nov 12:00 UTC"),
-        (Line(consumer(), backlog(6.5 * DAY, unread=1), []), "keeps its data until 24 Nov 00:00 UTC"),
+        (
+            Line(consumer(), backlog(6.5 * DAY, unread=1), []),
+            "keeps its data until 24 Nov 00:00 UTC",
+        ),
         # A quarter of the one-day retention is left.
         (Line(consumer(DAY / 2), backlog(offsets=DAY), []), None),
         (Line(consumer(0.8 * DAY), backlog(offsets=DAY), []), "keeps its data until"),
