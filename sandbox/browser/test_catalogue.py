@@ -157,7 +157,7 @@ def test_saved_view_survives_a_reload_and_is_private(
     expect(portal.group("Environment: Production", 3)).to_be_visible()
     expect(portal.page.get_by_label("Search Services")).to_have_value("shop")
     other = visit(DEVOPS, "/services")
-    expect(other.panel("Views")).to_contain_text("No view is saved yet")
+    expect(other.panel("Views")).to_contain_text("No saved views yet")
 
 
 def test_shared_view_of_an_admin_is_visible_to_others(
@@ -177,7 +177,7 @@ def test_shared_view_of_an_admin_is_visible_to_others(
     expect(other.titles().first).to_have_text("Checkout")
     expect(other.panel("By TTL").get_by_label("Delete the view By TTL")).to_have_count(0)
     views.get_by_label("Delete the view By TTL").click()
-    expect(views).to_contain_text("No view is saved yet")
+    expect(views).to_contain_text("No saved views yet")
 
 
 def test_export_has_the_rows_and_columns_that_are_shown(visit: Visit) -> None:

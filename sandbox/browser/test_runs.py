@@ -52,7 +52,7 @@ def test_run_page_follows_an_open_run(visit: Visit, server: PortServer, run_id: 
     expect(portal.field("Requested by")).to_contain_text("Dana Developer")
     expect(portal.field("Entity")).to_have_text("Checkout")
     lines = portal.page.get_by_role("log")
-    expect(lines).to_contain_text("Nothing is logged yet")
+    expect(lines).to_contain_text("The log is empty")
 
     log(server, run_id, "Received", statusLabel="Waiting for the merge")
     log(server, run_id, "Opened a pull request")
