@@ -174,7 +174,7 @@ def mistake(portal: Portal, _: str) -> None:
 
 def run(portal: Portal, run_id: str) -> None:
     portal.go(f"/organization/run?runId={run_id}")
-    expect(portal.page.get_by_role("log")).to_contain_text("was asked")
+    expect(portal.page.get_by_role("log")).to_contain_text("Waiting until")
 
 
 def approvals(portal: Portal, _: str) -> None:
