@@ -98,7 +98,7 @@ export function SignIn({ reason }: { reason: string | null }) {
           Choose a user
         </Title>
         <Text c="dimmed" mb="lg">
-          These users exist only in the sandbox. Each has other permissions.
+          These users exist only in the sandbox. Their permissions differ.
         </Text>
         {reason !== null && (
           <Alert color="yellow" mb="md">
