@@ -92,9 +92,11 @@ def logs(
     name: Annotated[str, typer.Argument(help="broker, port, github, aws or cluster")],
     folder: Folder = _DEFAULT,
     lines: Annotated[
-        int, typer.Option("--lines", "-n", min=1, help="How many, from the end.")
+        int, typer.Option("--lines", "-n", min=1, help="Number of lines, from the end.")
     ] = 50,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Follow the log until Ctrl-C.")
+    ] = False,
 ) -> None:
     """Show what a part of the sandbox has written."""
     file = Sandbox(folder).log_file(name)

@@ -50,6 +50,8 @@ _HEALTH = {
     "aws": "/_localstack/health",
     "cluster": "/_sandbox/health",
 }
+# Within the copy of a stack, wherever the root that scripts/apply_sandbox applies is.
+_STATE = "**/terraform.tfstate"
 
 
 class _PortTaken(SandboxError):
@@ -174,11 +176,11 @@ class Sandbox:
                 self._save(state)
 
     def unapplied(self) -> list[str]:
-        """Return the modes of stacks that AWS lost, or that were applied partly."""
+        """Return the modes of stacks whose state AWS lost, or that were never applied."""
         return sorted(
             folder.name.removeprefix("terraform-")
             for folder in self.folder.glob("terraform-*")
-            if not (folder / "terraform" / "terraform.tfstate").exists()
+            if not any(folder.glob(_STATE))
         )
 
     def _revive(
@@ -193,7 +195,7 @@ class Sandbox:
         end({session for session, name in self._sessions().items() if name in again})
         if "aws" in again:
             # What Terraform knows of an AWS that is gone would keep it from making the next one.
-            for known in self.folder.glob("terraform-*/terraform/terraform.tfstate*"):
+            for known in self.folder.glob(f"terraform-*/{_STATE}*"):
                 known.unlink()
         for name, command in self._commands(state):
             if name not in again:

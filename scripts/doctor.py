@@ -83,7 +83,9 @@ def table(results: list[Result]) -> Table:
     """Format the results for people."""
     shown = Table("", "Check")
     shown.add_column("Found", overflow="fold", ratio=1)
-    shown.add_column("Cure", overflow="fold", ratio=1)
+    # As wide as the longest variable, so that a terminal breaks no name.
+    width = len("KAFKA_BOOTSTRAP_SERVERS,")
+    shown.add_column("Fix", overflow="fold", ratio=1, min_width=width)
     cures: set[str] = set()
     marks = {True: ("✓", "green"), False: ("✗", "red"), None: ("–", "dim")}
     for result in results:

@@ -33,7 +33,9 @@ def main(
         list[str] | None,
         typer.Argument(help="Functions, for example create_service.", show_default=False),
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All functions that read.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All functions that read runs or changes.")
+    ] = False,
     env_file: EnvFile = None,
     name_prefix: NamePrefix = "slipway",
 ) -> None:

@@ -72,7 +72,9 @@ def main(
         list[str] | None,
         typer.Argument(help="Runs on hold (r_0123456789abcdef), or paused functions."),
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All functions that read.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All functions that read runs or changes.")
+    ] = False,
     env_file: EnvFile = None,
     name_prefix: NamePrefix = "slipway",
 ) -> None:

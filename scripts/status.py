@@ -57,10 +57,10 @@ def warnings(line: Line, limits: Limits, now: datetime) -> list[str]:
         )
     ends = deadline(line.consumer.paused_at, backlog)
     if ends and ends - now < _notice(line):
-        how = "is over since" if ends <= now else "ends on"
+        how = "kept its data only until" if ends <= now else "keeps its data until"
         said.append(
-            f"{name}: what Kafka keeps for it {how} {_clock(ends)}; records that are unread by "
-            f"then are lost. Run scripts/resume {name}"
+            f"{name}: Kafka {how} {_clock(ends)}; records that are unread by then are lost. "
+            f"Run scripts/resume {name}"
         )
     runs = [held for held in line.held if any(not run.notice for run in held.runs)]
     if runs and (over := runs[0].failed_at + limits.held) - now < NOTICE:
@@ -148,7 +148,7 @@ def main(
         bool, typer.Option("--if-installed", help="Print nothing if nothing is installed.")
     ] = False,
 ) -> None:
-    """Show each function's reading, its backlog, and what is on hold."""
+    """Show whether each function reads, its backlog, and what is on hold."""
     with refusals("status", console):
         try:
             config = connect(env_file, name_prefix)

@@ -1,6 +1,6 @@
 """Handle task tokens of Step Functions like AWS.
 
-Each answers once, and only while its task waits.
+Each accepts one answer, and only while its task waits.
 
 LocalStack accepts an answer after the state has timed out, lets a second answer overwrite the
 first, calls the token of an ended execution unknown, and gives every retry the same token.
@@ -26,7 +26,7 @@ from localstack.services.stepfunctions.provider import StepFunctionsProvider
 from localstack.utils.patch import patch
 
 # Tokens are opaque text of up to 2048 characters. This is about what AWS gives; as there, they
-# have characters that are not safe in an URL.
+# have characters that are not safe in a URL.
 TOKEN_BYTES = 480
 
 
@@ -50,7 +50,7 @@ class TaskToken:
         return self._is_open
 
     def close(self) -> bool:
-        """Take no answer from now on; whether this call is the one that closed it."""
+        """Accept no more answers; return whether this call closed it."""
         with self._lock:
             was_open, self._is_open = self._is_open, False
             return was_open
@@ -63,7 +63,7 @@ def issue(state: object, environment: Environment) -> TaskToken | None:
     """Give one attempt at a state its token, in the context object as `$$.Task.Token`.
 
     Returns:
-        The token, or None for a state that waits for none.
+        The token, or None for a state that does not wait for one.
     """
     if not isinstance(state, state_task_service_callback.StateTaskServiceCallback):
         return None

@@ -83,7 +83,7 @@ class Filled:
         run_id = self._server.execute("upscale_service", {"step": 2}, "checkout", DEVELOPER)
         self._log(run_id, "This change needs an approval (trace 1-6746e2d8-5b1c).")
         diff = CHANGE.removeprefix("```diff\n").removesuffix("```\n")
-        self._log(run_id, f"replicas: 6 → 8\n\n{diff}")
+        self._log(run_id, f"This would change: replicas 6 → 8\n\n{diff}")
         self.at(timedelta(minutes=3))
         self._log(
             run_id,
@@ -174,7 +174,7 @@ def mistake(portal: Portal, _: str) -> None:
 
 def run(portal: Portal, run_id: str) -> None:
     portal.go(f"/organization/run?runId={run_id}")
-    expect(portal.page.get_by_role("log")).to_contain_text("was asked")
+    expect(portal.page.get_by_role("log")).to_contain_text("Waiting until")
 
 
 def approvals(portal: Portal, _: str) -> None:

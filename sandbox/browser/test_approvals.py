@@ -28,7 +28,7 @@ def request_id(server: PortServer) -> str:
 @pytest.mark.parametrize(
     ("person", "reason"),
     [
-        (DEVELOPER, "You requested this change, so another person decides."),
+        (DEVELOPER, "You requested this change, so another person must decide."),
         (ADMIN, f"To be decided by {DEVOPS}."),
     ],
 )

@@ -88,7 +88,7 @@ def test_search_requires_every_word(visit: Visit) -> None:
     portal.page.get_by_role("button", name="Clear the search").click()
     expect(portal.titles()).to_have_count(12)
     portal.page.get_by_label("Search Services").fill("no such service")
-    expect(portal.page.get_by_text("Nothing fits")).to_be_visible()
+    expect(portal.page.get_by_text("No entity matches")).to_be_visible()
 
 
 def test_filter_shows_only_matching_services(visit: Visit) -> None:
@@ -143,8 +143,8 @@ def test_saved_view_survives_a_reload_and_is_private(
 ) -> None:
     portal = visit(DEVELOPER, '/services?group=["environment"]&q=shop')
     views = portal.panel("Views")
-    views.get_by_label("Save what is shown now as").fill("Shop by environment")
-    expect(views.get_by_label("For everybody")).to_have_count(0)
+    views.get_by_label("Save this view as").fill("Shop by environment")
+    expect(views.get_by_label("For all users")).to_have_count(0)
     views.get_by_role("button", name="Save view").click()
     chosen = portal.page.get_by_role("button", name="Shop by environment").first
     expect(chosen).to_be_visible()
@@ -157,7 +157,7 @@ def test_saved_view_survives_a_reload_and_is_private(
     expect(portal.group("Environment: Production", 3)).to_be_visible()
     expect(portal.page.get_by_label("Search Services")).to_have_value("shop")
     other = visit(DEVOPS, "/services")
-    expect(other.panel("Views")).to_contain_text("No view is saved yet")
+    expect(other.panel("Views")).to_contain_text("No saved views yet")
 
 
 def test_shared_view_of_an_admin_is_visible_to_others(
@@ -165,10 +165,10 @@ def test_shared_view_of_an_admin_is_visible_to_others(
 ) -> None:
     portal = visit(ADMIN, '/services?sort=[{"id":"ttl","desc":true}]')
     views = portal.panel("Views")
-    views.get_by_label("Save what is shown now as").fill("By TTL")
-    views.get_by_label("For everybody").check()
+    views.get_by_label("Save this view as").fill("By TTL")
+    views.get_by_label("For all users").check()
     views.get_by_role("button", name="Save view").click()
-    expect(views.get_by_text("By TTL · for everybody")).to_be_visible()
+    expect(views.get_by_text("By TTL · for all users")).to_be_visible()
 
     other = visit(DEVELOPER, "/services")
     found = other.panel("Views")
@@ -177,7 +177,7 @@ def test_shared_view_of_an_admin_is_visible_to_others(
     expect(other.titles().first).to_have_text("Checkout")
     expect(other.panel("By TTL").get_by_label("Delete the view By TTL")).to_have_count(0)
     views.get_by_label("Delete the view By TTL").click()
-    expect(views).to_contain_text("No view is saved yet")
+    expect(views).to_contain_text("No saved views yet")
 
 
 def test_export_has_the_rows_and_columns_that_are_shown(visit: Visit) -> None:

@@ -23,7 +23,7 @@ def test_entity_details_hide_empty_properties(
     )
     expect(details.get_by_role("term").filter(has_text="Health Detail")).to_have_count(0)
 
-    details.get_by_role("switch", name="Hide what is empty").uncheck()
+    details.get_by_role("switch", name="Hide empty properties").uncheck()
 
     expect(details.get_by_role("term").filter(has_text="Health Detail")).to_have_count(1)
 
@@ -45,11 +45,11 @@ def test_related_entities_are_listed_in_both_directions(
 
     portal.page.get_by_role("tab", name="Related entities").click()
 
-    expect(portal.page.get_by_role("heading", name="What depends on it")).to_be_visible()
+    expect(portal.page.get_by_role("heading", name="Required by")).to_be_visible()
     portal.page.get_by_role("link", name="Hammer").click()
     expect(portal.page.get_by_role("heading", name="Hammer")).to_be_visible()
     portal.page.get_by_role("tab", name="Related entities").click()
-    expect(portal.page.get_by_role("heading", name="It depends on")).to_be_visible()
+    expect(portal.page.get_by_role("heading", name="Depends on")).to_be_visible()
 
 
 def test_entity_page_lists_its_runs(visit: Visit, server: PortServer) -> None:
@@ -75,7 +75,7 @@ def test_audit_event_shows_before_and_after(visit: Visit, server: PortServer) ->
     expect(changed.get_by_role("deletion")).to_have_text("6")
     expect(changed.get_by_role("insertion")).to_have_text("9")
     expect(difference.get_by_role("row").filter(has_text="owner")).to_have_count(0)
-    portal.page.get_by_role("switch", name="Show what did not change, too").check()
+    portal.page.get_by_role("switch", name="Also show unchanged lines").check()
     expect(difference.get_by_role("row").filter(has_text="owner")).to_have_count(1)
 
 
@@ -91,8 +91,8 @@ def test_audit_log_shows_a_member_only_their_own_events(visit: Visit, server: Po
 
     member = visit(DEVELOPER, "/settings/AuditLog")
 
-    expect(member.page.get_by_text("Only administrators see everything.")).to_be_visible()
-    expect(member.page.get_by_text("Nothing has happened yet")).to_be_visible()
+    expect(member.page.get_by_text("Only administrators see all events.")).to_be_visible()
+    expect(member.page.get_by_text("No events yet")).to_be_visible()
 
 
 def test_members_cannot_unregister_and_read_why(visit: Visit) -> None:
@@ -102,7 +102,7 @@ def test_members_cannot_unregister_and_read_why(visit: Visit) -> None:
     unregister = portal.page.get_by_role("menuitem", name="Unregister")
 
     expect(unregister).to_be_disabled()
-    expect(unregister).to_contain_text("Only administrators unregister entities.")
+    expect(unregister).to_contain_text("Only administrators can unregister entities.")
 
 
 def test_entity_runs_show_the_create(visit: Visit, server: PortServer) -> None:

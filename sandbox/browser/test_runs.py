@@ -52,7 +52,7 @@ def test_run_page_follows_an_open_run(visit: Visit, server: PortServer, run_id: 
     expect(portal.field("Requested by")).to_contain_text("Dana Developer")
     expect(portal.field("Entity")).to_have_text("Checkout")
     lines = portal.page.get_by_role("log")
-    expect(lines).to_contain_text("Nothing is logged yet")
+    expect(lines).to_contain_text("The log is empty")
 
     log(server, run_id, "Received", statusLabel="Waiting for the merge")
     log(server, run_id, "Opened a pull request")
@@ -220,7 +220,7 @@ def test_run_of_another_person_cannot_be_cancelled(
     cancel = portal.page.get_by_role("menuitem", name="Cancel")
 
     expect(cancel).to_be_disabled()
-    expect(cancel).to_contain_text("Only the requester or an administrator ends a run.")
+    expect(cancel).to_contain_text("Only the requester or an administrator can end a run.")
 
 
 def test_run_cannot_be_repeated_when_its_entity_is_gone(
@@ -234,7 +234,7 @@ def test_run_cannot_be_repeated_when_its_entity_is_gone(
     again = portal.page.get_by_role("menuitem", name="Re-run action")
 
     expect(again).to_be_disabled()
-    expect(again).to_contain_text("The entity does not exist any more.")
+    expect(again).to_contain_text("The entity no longer exists.")
 
 
 def test_run_status_is_visible_when_narrow(visit: Visit, server: PortServer, run_id: str) -> None:

@@ -23,7 +23,7 @@ def test_signed_out_page_asks_for_a_user_and_then_opens(
     visit: Visit,
 ) -> None:
     portal = visit(None, "/serviceEntity?identifier=checkout")
-    expect(portal.page.get_by_role("heading", name="Who are you?")).to_be_visible()
+    expect(portal.page.get_by_role("heading", name="Choose a user")).to_be_visible()
 
     portal.page.get_by_role("button", name="Dana Developer").click()
 
@@ -34,10 +34,23 @@ def test_signed_out_page_asks_for_a_user_and_then_opens(
     expect(account).to_contain_text("Dana Developer")
 
 
+def test_sign_in_page_shows_whole_roles_when_narrow(visit: Visit) -> None:
+    portal = visit(None)
+    portal.page.set_viewport_size({"width": 390, "height": 800})
+
+    user = portal.page.get_by_role("button", name="Devin Ops")
+
+    expect(user).to_contain_text("Approver")
+    # An inline element has no width of its own.
+    cut = """button => [...button.querySelectorAll('*')].some(
+        part => part.clientWidth > 0 && part.scrollWidth > part.clientWidth)"""
+    assert not user.evaluate(cut)
+
+
 def test_other_tabs_follow_a_change_of_user(visit: Visit) -> None:
     portal = visit(DEVELOPER, "/settings/AuditLog")
     other = portal.tab("/settings/AuditLog")
-    expect(other.page.get_by_text("Only administrators see everything.")).to_be_visible()
+    expect(other.page.get_by_text("Only administrators see all events.")).to_be_visible()
     portal.page.get_by_role("button", name="Account menu").click()
     portal.page.get_by_role("menuitem", name="Switch user").click()
 
@@ -46,7 +59,7 @@ def test_other_tabs_follow_a_change_of_user(visit: Visit) -> None:
     for tab in (portal, other):
         account = tab.page.get_by_role("button", name="Account menu")
         expect(account).to_contain_text("Ada Admin")
-        expect(tab.page.get_by_text("Only administrators see everything.")).to_have_count(0)
+        expect(tab.page.get_by_text("Only administrators see all events.")).to_have_count(0)
 
 
 def test_signing_out_asks_for_a_user(visit: Visit) -> None:
@@ -55,9 +68,9 @@ def test_signing_out_asks_for_a_user(visit: Visit) -> None:
 
     portal.page.get_by_role("menuitem", name="Sign out").click()
 
-    expect(portal.page.get_by_role("heading", name="Who are you?")).to_be_visible()
+    expect(portal.page.get_by_role("heading", name="Choose a user")).to_be_visible()
     portal.page.reload()
-    expect(portal.page.get_by_role("heading", name="Who are you?")).to_be_visible()
+    expect(portal.page.get_by_role("heading", name="Choose a user")).to_be_visible()
 
 
 def test_expired_session_keeps_the_form_inputs(visit: Visit, server: PortServer) -> None:
@@ -86,7 +99,7 @@ def test_page_asks_for_a_user_when_the_session_has_expired(
 
     portal.page.reload()
 
-    expect(portal.page.get_by_role("heading", name="Who are you?")).to_be_visible()
+    expect(portal.page.get_by_role("heading", name="Choose a user")).to_be_visible()
 
 
 def test_open_page_reconnects_after_a_server_restart(visit: Visit, server: PortServer) -> None:
@@ -124,10 +137,10 @@ def test_page_reports_a_missing_server_and_recovers(visit: Visit, server: PortSe
 @pytest.mark.parametrize(
     ("path", "sentence"),
     [
-        ("/nothings", "There is no page “nothings”"),
-        ("/a/b/c", "There is no such page"),
+        ("/nothings", "Page “nothings” not found"),
+        ("/a/b/c", "Page not found"),
         ("/serviceEntity?identifier=missing", "not found"),
-        ("/organization/run", "The address names no run"),
+        ("/organization/run", "The address does not name a run"),
         ("/organization/run?runId=r_0000000000000000", "not found"),
         ("/services?group=[[1]]&sort=7&filter=[{}]&hide={}", "12 results"),
     ],

@@ -1,4 +1,4 @@
-"""What the API answers when it refuses: GitHub's bodies and status codes.
+"""Refuse requests with GitHub's bodies and status codes.
 
 https://docs.github.com/rest/using-the-rest-api/troubleshooting-the-rest-api
 """
@@ -41,7 +41,7 @@ class ApiError(Exception):
 
 
 def not_found() -> ApiError:
-    """Return what does not exist, and what the caller must not know to exist."""
+    """Return the refusal for an object that is missing or hidden from the caller."""
     return ApiError(404, "Not Found")
 
 
@@ -57,7 +57,7 @@ def validation_failed(resource: str, field: str, code: str, message: str = "") -
 
 
 def custom_failure(resource: str, message: str) -> ApiError:
-    """Return a rule that no field's code describes."""
+    """Return the refusal for a rule without a code of its own."""
     return ApiError(
         422, "Validation Failed", [{"resource": resource, "code": "custom", "message": message}]
     )

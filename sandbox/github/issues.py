@@ -1,4 +1,4 @@
-"""Issues, and what pull requests share with them: labels, comments, state."""
+"""Store issues, and the labels, comments and state of pull requests."""
 
 from typing import Any
 
@@ -66,7 +66,7 @@ def find_label(here: RepoSession, name: str) -> Label | None:
 
 
 def ensure_labels(here: RepoSession, names: list[str]) -> list[Label]:
-    """Return the labels of these names; those that do not exist yet are made, as GitHub does."""
+    """Return the labels of these names; create missing ones, as GitHub does."""
     labels = []
     for name in dict.fromkeys(names):
         label = find_label(here, name)

@@ -23,6 +23,7 @@ pre code{background:none;padding:0;font-size:inherit}
 section{border:1px solid #d1d9e0;border-radius:6px;padding:0 1rem;margin:1rem 0}
 table{border-collapse:collapse;display:block;max-width:100%;overflow-x:auto;overflow-wrap:normal}
 td,th{border:1px solid #d1d9e0;padding:.25rem .75rem}
+td:last-child{overflow-wrap:anywhere;min-width:9rem}
 details{margin:.75rem 0}summary{cursor:pointer}
 blockquote{margin:0;padding-left:1rem;border-left:.25rem solid #d1d9e0;color:#59636e}
 .state{color:#fff;border-radius:2rem;padding:.2rem .8rem;background:#1a7f37}

@@ -31,8 +31,8 @@ def places(installation: Installation) -> dict[str, Place]:
             "Write it as Terraform's github.repositories, in JSON."
         ) from None
     raise ConfigurationError(
-        f"Set {VARIABLE} to Terraform's github.repositories in JSON, or give AWS credentials: what "
-        "is deployed knows the map."
+        f"Set {VARIABLE} to Terraform's github.repositories in JSON, or set AWS credentials: the "
+        "installation stores the map."
     )
 
 

@@ -17,7 +17,7 @@ from sandbox.github.rendering import HEADERS, diff, markdown, page
 from sandbox.github.routes import pulls
 from sandbox.github.routes.deps import ServerDep
 from sandbox.github.server import RepoSession, Server
-from sandbox.github.store import Comment, Issue, Job, Pull, Run
+from sandbox.github.store import Comment, Issue, Job, Pull, Repo, Run
 
 router = APIRouter()
 _REVIEWER = Actor("devops", "user", key="devops")
@@ -30,6 +30,15 @@ _REASONS = {
 def _head(here: RepoSession, title: str) -> str:
     name = escape(here.repo.full_name)
     return f'<p><a href="/{name}">{name}</a></p><h1>{title}</h1>'
+
+
+@router.get("/")
+def front_page(server: ServerDep) -> Response:
+    """List the repositories."""
+    with server.store.read() as session:
+        names = [escape(repo.full_name) for repo in session.scalars(select(Repo).order_by(Repo.id))]
+    listed = "".join(f'<li><a href="/{name}">{name}</a></li>' for name in names)
+    return page("GitHub sandbox", f"<h1>Repositories</h1><ul>{listed}</ul>")
 
 
 @router.get("/{owner}/{name}/pull/{number}")
@@ -50,7 +59,7 @@ def pull_page(server: ServerDep, owner: str, name: str, number: int) -> Response
         body = (
             _head(here, f"{escape(issue.title)} <small>#{number}</small>")
             + f'<p><span class="state {state}">{state}</span> '
-            f"<b>{escape(issue.user)}</b> wants to merge <code>{escape(pull.head_ref)}</code> "
+            f"{_merge_line(pull)} <code>{escape(pull.head_ref)}</code> "
             f"into <code>{escape(pull.base_ref)}</code></p>"
             f"<p>Labels: {escape(labels) or 'none'} · Reviewers: {escape(asked) or 'none'}</p>"
             f"{_buttons(here, pull) if state == 'open' else ''}"
@@ -58,6 +67,12 @@ def pull_page(server: ServerDep, owner: str, name: str, number: int) -> Response
             f"<h2>Files changed</h2>{files}"
         )
         return page(f"{issue.title} #{number}", body)
+
+
+def _merge_line(pull: Pull) -> str:
+    if pull.merged_by:
+        return f"<b>{escape(pull.merged_by)}</b> merged"
+    return f"<b>{escape(pull.issue.user)}</b> wants to merge"
 
 
 def _comments(here: RepoSession, number: int) -> str:
@@ -165,7 +180,8 @@ def issues_page(server: ServerDep, owner: str, name: str, q: str = "") -> Respon
             f'<li><a href="/{full}/issues/{one.number}">#{one.number} {escape(one.title)}</a></li>'
             for one in found
         )
-        body = f"<ul>{listed}</ul>" if found else "<p>No open issue has these words.</p>"
+        none = "No open issue matches the search." if q else "There are no open issues."
+        body = f"<ul>{listed}</ul>" if found else f"<p>{none}</p>"
         return page("Issues", _head(here, "Open issues") + body)
 
 
@@ -241,7 +257,7 @@ def _commit_page(here: RepoSession, sha: str) -> Response:
 
 @router.get("/{owner}/{name}")
 def repo_page(server: ServerDep, owner: str, name: str) -> Response:
-    """Show a repository: its pull requests and files."""
+    """Show a repository: its pull requests and workflow runs."""
     return _repo_page(server, owner, name)
 
 
@@ -265,6 +281,9 @@ def _repo_page(server: Server, owner: str, name: str) -> Response:
             f"{escape(run.conclusion or run.status)} ({escape(run.title)})</li>"
             for run in runs
         )
-        files = f'<p><a href="/{full}/tree/{escape(here.repo.default_branch)}">Files</a></p>'
+        links = (
+            f'<p><a href="/{full}/tree/{escape(here.repo.default_branch)}">Files</a> · '
+            f'<a href="/{full}/issues">Open issues</a></p>'
+        )
         body = f"<h2>Pull requests</h2><ul>{listed}</ul><h2>Workflow runs</h2><ul>{ran}</ul>"
-        return page(here.repo.full_name, f"<h1>{full}</h1>{files}{body}")
+        return page(here.repo.full_name, f"<h1>{full}</h1>{links}{body}")

@@ -1,4 +1,4 @@
-"""Runs a command for a step: its own process group, a time limit, its output line by line."""
+"""Run a command for a step: own process group, time limit, output line by line."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ _POLL_SECONDS = 0.05
 
 
 class Cancellation:
-    """Says that a run is to end. Thread-safe."""
+    """A request to end a run. Thread-safe."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -25,7 +25,7 @@ class Cancellation:
 
     @property
     def requested(self) -> bool:
-        """Whether the run is to end."""
+        """Whether the run must end."""
         return self._event.is_set()
 
 
@@ -40,7 +40,7 @@ def run_process(
     limits: tuple[float, Cancellation],
     say: Callable[[str], None],
 ) -> int:
-    """Run a command; returns its exit status.
+    """Run a command; return its exit status.
 
     Processes that it leaves running end with it.
 

@@ -1,4 +1,4 @@
-"""What the pages of the web portal ask beyond Port's own API.
+"""Serve what the portal's pages request beyond Port's own API.
 
 The pages act as a person, with that person's access token. A cookie also has the token, so that it
 survives a reload. An `EventSource` needs the cookie, because it cannot send headers.
@@ -114,16 +114,16 @@ def get_session(
     `change` is the number of the last change. A page asks for the events after it, and so gets
     every event between its first reads and its connection.
     """
-    nobody = {"ok": True, "accessToken": None, "user": None}
+    signed_out = {"ok": True, "accessToken": None, "user": None}
     try:
         call = _cookie_call(services, token)
     except PortApiError:
-        return nobody
+        return signed_out
     with call.work() as work:
         user = people.find(work.db, call.caller.email or "")
         change = _last_change(work.db)
     if user is None:
-        return nobody
+        return signed_out
     shown = {**user.form_context(), "id": user.id}
     return {"ok": True, "accessToken": token, "user": shown, "change": change}
 
@@ -140,9 +140,9 @@ def end_session(reply: Response) -> Json:
 
 @router.get("/actions")
 def list_actions(call: CallDep, blueprint: str | None = None, entity: str | None = None) -> Json:
-    """Self-service actions, each with whether this person may execute it now, and why not.
+    """List self-service actions, each with why this person cannot run it.
 
-    With `entity` those that are for that entity of `blueprint`, else all.
+    With `entity`, only the actions for that entity of `blueprint`.
     """
     with call.work() as work:
         target = _entity(work, blueprint, entity)
@@ -195,7 +195,7 @@ def _is_offered(row: Action, blueprint: str | None, entity: Json | None) -> bool
 
 
 def _refusal(work: Work, row: Action, entity: Json | None) -> str | None:
-    """Say why the person may not execute the action, as far as it does not depend on an entity."""
+    """Return why the person cannot run the action, unless that depends on an entity."""
     trigger = row.definition["trigger"]
     needs_entity = entity is None and trigger["operation"] != "CREATE"
     if needs_entity and permissions.depends_on_entity(row):
@@ -222,7 +222,7 @@ def _with_defaults(user_inputs: Json, typed: Json, context: Json) -> tuple[Json,
 
 
 def _resolved(value: Any, scope: Json, faults: list[str]) -> Any:
-    """Return the value with every `{jqQuery}` in it answered; one that fails is null."""
+    """Return the value with each `{jqQuery}` evaluated; a failed one is null."""
     if isinstance(value, list):
         return [_resolved(item, scope, faults) for item in value]
     if not isinstance(value, dict):
@@ -343,7 +343,7 @@ def _last_change(db: Session) -> int:
 
 
 def _changes(call: Call, after: int) -> tuple[list[Json], int]:
-    """Return what changed after that event and may be known, and the number of the last event."""
+    """Return visible changes after that event, and the last event's number."""
     newer = select(AuditEvent).where(AuditEvent.number > after).order_by(AuditEvent.number)
     found: list[Json] = []
     with call.services.store.transaction() as db:

@@ -27,7 +27,7 @@ interface Tab {
 
 const root = createRootRoute({
   component: Shell,
-  notFoundComponent: () => <Empty page title="There is no such page" />,
+  notFoundComponent: () => <Empty page title="Page not found" />,
 });
 
 const home = createRoute({ getParentRoute: () => root, path: '/', component: Home });

@@ -350,6 +350,30 @@ def test_pull_request_page_colours_the_diff(repo: Repository) -> None:
     assert '<span class="same"> name: &lt;b&gt;</span>' in page
 
 
+def test_front_page_links_to_each_repository(live: Live, repo: Repository) -> None:
+    page = HTTP.get(f"{live.url}/").text
+
+    assert f'<a href="/{repo.full_name}">{repo.full_name}</a>' in page
+
+
+def test_repository_page_links_to_its_open_issues(live: Live, repo: Repository) -> None:
+    page = HTTP.get(f"{live.url}/{repo.full_name}").text
+
+    assert f'<a href="/{repo.full_name}/issues">Open issues</a>' in page
+
+
+def test_pull_request_page_names_who_merged(repo: Repository) -> None:
+    pull = open_pull(repo)
+    assert "wants to merge" in HTTP.get(pull.html_url).text
+
+    pull.merge()
+
+    merged_by = repo.get_pull(pull.number).merged_by.login
+    page = HTTP.get(pull.html_url).text
+    assert f"<b>{merged_by}</b> merged" in page
+    assert "wants to merge" not in page
+
+
 def test_the_pull_request_page_merges(live: Live, repo: Repository) -> None:
     pull = open_pull(repo)
     own_page = {"sec-fetch-site": "same-origin"}

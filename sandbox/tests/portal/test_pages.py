@@ -18,7 +18,7 @@ def _get(port: Port, path: str) -> httpx.Response:
 @pytest.mark.parametrize(
     "path", ["/", "/services", "/organization/run?runId=r_1", "/serviceEntity?identifier=a%2Fb"]
 )
-def test_every_address_of_a_page_gives_the_page(port: Port, dist: Path, path: str) -> None:
+def test_each_page_address_gets_the_page(port: Port, dist: Path, path: str) -> None:
     answer = _get(port, path)
 
     assert answer.status_code == 200
@@ -40,7 +40,7 @@ def test_a_file_of_an_older_build_is_not_found(port: Port, dist: Path) -> None:
 
 @pytest.mark.parametrize("path", ["/v1/nothing", "/_sandbox/nothing", "/_sandbox/portal/nothing"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_the_api_answers_for_itself(port: Port, dist: Path, path: str, method: str) -> None:
+def test_unknown_api_address_gets_no_page(port: Port, dist: Path, path: str, method: str) -> None:
     answer = port.http.request(method, path, headers=_BROWSER)
 
     assert answer.status_code == 404
@@ -54,7 +54,7 @@ def test_nothing_outside_of_the_folder_is_served(port: Port, dist: Path, path: s
     assert "secret" not in _get(port, path).text
 
 
-def test_without_a_build_the_page_says_what_is_missing(
+def test_page_says_what_is_missing_without_a_build(
     port: Port, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pages, "DIST", tmp_path / "<none>")
@@ -66,5 +66,5 @@ def test_without_a_build_the_page_says_what_is_missing(
     assert "<none>" not in answer.text
 
 
-def test_a_program_that_asks_for_the_root_learns_what_this_is(port: Port, dist: Path) -> None:
+def test_root_describes_the_server_to_a_program(port: Port, dist: Path) -> None:
     assert port.http.request("GET", "/").json()["organization"] == "org_sandbox"

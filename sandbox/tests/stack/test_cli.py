@@ -193,9 +193,10 @@ def test_up_says_what_is_lost_when_the_broker_had_ended(folder: Path) -> None:
 def test_stack_is_applied_again_when_aws_has_lost_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    # The root that scripts/apply_sandbox applies, and where Terraform therefore keeps the state.
     for mode in ("external", "msk"):
-        (tmp_path / f"terraform-{mode}" / "terraform").mkdir(parents=True)
-    (tmp_path / "terraform-msk" / "terraform" / "terraform.tfstate").write_text("{}")
+        (tmp_path / f"terraform-{mode}" / "examples" / "sandbox").mkdir(parents=True)
+    (tmp_path / "terraform-msk" / "examples" / "sandbox" / "terraform.tfstate").write_text("{}")
     apply = tmp_path / "apply"
     apply.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/applied\n')
     apply.chmod(0o700)
@@ -207,7 +208,7 @@ def test_stack_is_applied_again_when_aws_has_lost_it(
 
 
 def test_refused_apply_is_told_with_its_words(tmp_path: Path) -> None:
-    (tmp_path / "terraform-external" / "terraform").mkdir(parents=True)
+    (tmp_path / "terraform-external").mkdir()
     apply = tmp_path / "apply"
     apply.write_text("#!/bin/sh\necho 'no such provider' >&2\nexit 1\n")
     apply.chmod(0o700)

@@ -107,7 +107,7 @@ def follow(
     since = datetime.fromisoformat(str(row["workflow_since"]))
     waited = datetime.now(UTC) - since
     found = _find(workflows, run.run_id, row, since)
-    if found is None and inputs is not None and _is_to_be_started(row, waited):
+    if found is None and inputs is not None and _may_start(row, waited):
         number = workflows.dispatch(file, inputs)
         run.ledger.record_workflow_run(run.run_id, number)
         found = workflows.get(file, number) if number is not None else None
@@ -137,7 +137,7 @@ def _find(
     return workflows.find(file, run_id, since=since - _CLOCKS_APART)
 
 
-def _is_to_be_started(row: Mapping[str, Any], waited: timedelta) -> bool:
+def _may_start(row: Mapping[str, Any], waited: timedelta) -> bool:
     """Return whether no earlier delivery can have started it."""
     if "workflow_asked" in row:
         return False

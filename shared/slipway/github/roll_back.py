@@ -123,8 +123,8 @@ def roll_back(
         body=(
             f"{why}\n\nThis restores {paths} to the state before "
             f"[{last.name}]({last.url}) (remediation `{remediation_id}`).\n\n"
-            "Merge it to restore them. Close it to keep the current files; Slipway does not "
-            "propose it again for the same remediation."
+            "Merge this pull request to restore them. Close it to keep the current files; Slipway "
+            "does not propose it again for the same remediation."
         ),
         files=dict(last.before),
         base_commit=last.base_commit,

@@ -249,6 +249,13 @@ def _forbidden_environment(state: State, policy: Policy) -> str:
     return ""
 
 
+def _as_clause(sentence: str) -> str:
+    """Return a sentence as it continues after a colon; a name keeps its capital."""
+    clause = sentence.rstrip(".")
+    first = clause.partition(" ")[0]
+    return first.lower() + clause[len(first) :] if first in {"It", "Its", "The"} else clause
+
+
 def _obstacle(strategy: Strategy, state: State) -> str:
     """Return why a strategy cannot be tried now; empty if it can be."""
     if strategy.kind in NEEDS_LOCK and state.locked_by:
@@ -257,10 +264,10 @@ def _obstacle(strategy: Strategy, state: State) -> str:
         return f"another change of the service is in progress ({state.locked_by.owner}{pull})"
     tried = state.tried(strategy.kind)
     if tried and tried[-1].outcome == "skipped":
-        return tried[-1].detail.rstrip(".") or "there was nothing to do"
+        return _as_clause(tried[-1].detail) or "there was nothing to do"
     if len(tried) >= strategy.attempts:
         failed = all(attempt.outcome == "failed" for attempt in tried)
-        why = tried[-1].detail.rstrip(".") if failed else ""
+        why = _as_clause(tried[-1].detail) if failed else ""
         return why or f"tried {len(tried)} of {strategy.attempts} times"
     if isinstance(strategy, ScaleUp) and state.reviewed:
         replicas = state.reviewed.replicas

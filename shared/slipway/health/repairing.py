@@ -236,7 +236,7 @@ class Repairer:
             entity=self._repairable.files,
             branch=branch,
             title=f"Scale {state.name} from {now} to {after} replicas: it is unhealthy",
-            body=f"{self._why(state)}\n\nMerging this pull request scales it.",
+            body=f"{self._why(state)}\n\nMerging this pull request scales it to {after} replicas.",
             files=dict(scaling.plan.files),
             base_commit=snapshot.commit,
             labels=_LABELS,

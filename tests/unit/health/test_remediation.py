@@ -173,6 +173,21 @@ def test_skipped_strategy_is_not_tried_again() -> None:
     assert "roll back: As asked" in end.reason
 
 
+def test_reason_of_a_skip_continues_the_sentence() -> None:
+    policy = make_policy(strategies=[RollBack()])
+    why = "It has not been changed since it was created."
+    story = Story(
+        make_state(),
+        policy,
+        look=lambda _s: UNHEALTHY,
+        do=lambda s, r: s.state.began(r, s.now).ended("skipped", s.now, detail=why),
+    )
+
+    end = story.run()
+
+    assert "roll back: it has not been changed since it was created" in end.reason
+
+
 def test_remediation_escalates_when_a_person_must_merge() -> None:
     def do(story: Story, repair: Repair) -> Outcome:
         return "proposed" if repair.step == "roll_back" else "done"

@@ -184,7 +184,7 @@ def test_next_strategy_runs_when_github_refuses_a_repair(world: World, error: Gi
         ("restart", "failed", str(error)),
         ("roll_back", "skipped", "Nothing was ever changed."),
     ]
-    assert str(error).rstrip(".") in world.entity["health_detail"]
+    assert str(error).rstrip(".").lower() in world.entity["health_detail"].lower()
     assert "Nothing was ever changed" in world.entity["health_detail"]
 
 

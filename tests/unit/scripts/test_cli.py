@@ -115,6 +115,17 @@ def test_settings_ignore_a_stopped_sandbox(sandbox: Path) -> None:
     assert "PORT_BASE_URL" not in read_settings(None)
 
 
+def test_doctor_breaks_no_variable_in_a_narrow_terminal() -> None:
+    fix = "Set KAFKA_BOOTSTRAP_SERVERS, PORT_ORG_ID in the environment."
+    missing = Result("Kafka: topics of the organisation", ok=False, detail="not set up", cure=fix)
+    skipped = Result("AWS: secrets", ok=None, detail="no AWS credentials in the environment")
+    console = Console(width=80, record=True, file=StringIO())
+
+    console.print(doctor_table([missing, skipped]))
+
+    assert "KAFKA_BOOTSTRAP_SERVERS" in console.export_text()
+
+
 def test_doctor_prints_the_same_fix_once() -> None:
     cure = "Set PORT_BASE_URL in the environment."
     results = [Result(f"Port: {n}", ok=False, detail="not set up", cure=cure) for n in range(3)]

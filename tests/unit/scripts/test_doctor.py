@@ -61,7 +61,7 @@ def test_exit_status_shows_whether_there_is_a_fault(
     for_machines = CliRunner().invoke(app, ["--json"])
 
     assert (for_people.exit_code, for_machines.exit_code) == (code, code)
-    assert json.loads(for_machines.output) == [
+    assert json.loads(for_machines.stdout) == [
         {"name": "a", "ok": ok, "detail": "found", "cure": "cure"}
     ]
-    assert ("cure" in for_people.output.splitlines()[3]) is (ok is False)
+    assert ("cure" in for_people.stdout.splitlines()[3]) is (ok is False)

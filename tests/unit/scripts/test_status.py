@@ -73,12 +73,15 @@ def on_hold(hours: int, *runs: Subject) -> OnHold:
     [
         (Line(consumer(), backlog(), []), None),
         (Line(consumer(5 * DAY), backlog(), []), None),
-        (Line(consumer(6.5 * DAY), backlog(), []), "ends on 24 Nov 00:00 UTC"),
-        (Line(consumer(8 * DAY), None, []), "is over since 22 Nov 12:00 UTC"),
-        (Line(consumer(), backlog(6.5 * DAY, unread=1), []), "ends on 24 Nov 00:00 UTC"),
+        (Line(consumer(6.5 * DAY), backlog(), []), "keeps its data until 24 Nov 00:00 UTC"),
+        (Line(consumer(8 * DAY), None, []), "kept its data only until 22 Nov 12:00 UTC"),
+        (
+            Line(consumer(), backlog(6.5 * DAY, unread=1), []),
+            "keeps its data until 24 Nov 00:00 UTC",
+        ),
         # A quarter of the one-day retention is left.
         (Line(consumer(DAY / 2), backlog(offsets=DAY), []), None),
-        (Line(consumer(0.8 * DAY), backlog(offsets=DAY), []), "ends on"),
+        (Line(consumer(0.8 * DAY), backlog(offsets=DAY), []), "keeps its data until"),
         (Line(consumer(), backlog(lost=3), []), "has dropped 3 record(s)"),
         (Line(consumer(DAY), backlog(unread=None), []), "has never read anything"),
         (Line(consumer(), backlog(), [on_hold(47, Subject("r_1"))]), None),

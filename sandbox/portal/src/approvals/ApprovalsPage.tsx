@@ -115,9 +115,7 @@ function Requests({ blueprint }: { blueprint: Blueprint }) {
         onChange={setWhich}
       />
       {shown.length === 0 && (
-        <Empty
-          title={which === PENDING ? 'Nothing waits for a decision' : 'Nothing is decided yet'}
-        />
+        <Empty title={which === PENDING ? 'No request waits for a decision' : 'No decisions yet'} />
       )}
       {shown.map((request) => (
         <Card key={request.identifier} blueprint={blueprint} request={request} action={action} />

@@ -17,7 +17,7 @@ it.each([
   [{ approvers: ['team payments'] }, null],
   [{}, null],
   [{ approvers: ['team pay'] }, 'To be decided by team pay.'],
-  [{ requested_by: me.email }, 'You requested this change, so another person decides.'],
+  [{ requested_by: me.email }, 'You requested this change, so another person must decide.'],
   [{ decided_by: `kim@acme.example, ${me.email}` }, 'You already decided on this request.'],
   [{ status: 'Expired' }, 'This request is not pending any more: Expired.'],
 ])('says why a person does not decide: %j', (properties, reason) => {

@@ -18,7 +18,7 @@ export function undecidable(request: Entity, me: Me): string | null {
   if (status !== PENDING) return `This request is not pending any more: ${status}.`;
   const isMe = (email: string) => email.toLowerCase() === me.email.toLowerCase();
   if (isMe(textOf(request.properties.requested_by))) {
-    return 'You requested this change, so another person decides.';
+    return 'You requested this change, so another person must decide.';
   }
   if (textOf(request.properties.decided_by).split(', ').some(isMe)) {
     return 'You already decided on this request.';

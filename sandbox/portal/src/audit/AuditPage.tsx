@@ -23,7 +23,7 @@ export function AuditPage(): ReactNode {
       </Title>
       {!me.roles.includes('Admin') && (
         <Alert color="gray" mb="sm">
-          Only administrators see everything. This is what you changed yourself.
+          Only administrators see all events. You see your own.
         </Alert>
       )}
       <Tabs {...tabs} keepMounted={false}>

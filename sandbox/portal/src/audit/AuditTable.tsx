@@ -71,7 +71,7 @@ export function AuditTable({ events }: { events: AuditEvent[] }) {
         onChange={(event) => setText(event.currentTarget.value)}
       />
       {found.length === 0 ? (
-        <Empty title={events.length === 0 ? 'Nothing has happened yet' : 'Nothing fits'} />
+        <Empty title={events.length === 0 ? 'No events yet' : 'No event matches'} />
       ) : (
         <Table.ScrollContainer minWidth={680} tabIndex={0}>
           <Table verticalSpacing={4}>

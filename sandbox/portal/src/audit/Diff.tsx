@@ -35,12 +35,12 @@ export function Diff({ before, after }: Props) {
       <Switch
         size="xs"
         mb="xs"
-        label="Show what did not change, too"
+        label="Also show unchanged lines"
         checked={all}
         onChange={(event) => setAll(event.currentTarget.checked)}
       />
       {shown.length === 0 ? (
-        <Text size="sm">Nothing changed but who wrote it, and when.</Text>
+        <Text size="sm">Only the author and the time changed.</Text>
       ) : (
         <div className={classes.scroll} tabIndex={0} role="group" aria-label="Before and after">
           <Table withTableBorder layout="fixed" miw={480}>

@@ -133,7 +133,9 @@ export function CatalogPage({ blueprint }: { blueprint: Blueprint }) {
       ) : entities.isError ? (
         <Failed error={entities.error} retry={() => void entities.refetch()} />
       ) : shown.length === 0 ? (
-        <Empty title={all.length === 0 ? `There is no ${blueprint.title} yet` : 'Nothing fits'}>
+        <Empty
+          title={all.length === 0 ? `There is no ${blueprint.title} yet` : 'No entity matches'}
+        >
           <Text c="dimmed" size="sm">
             {all.length === 0
               ? canCreate && 'Create one with the button above.'

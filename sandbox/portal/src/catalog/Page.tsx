@@ -20,7 +20,7 @@ export function Page(): ReactNode {
   const found = readPage(page, names);
   const blueprint = blueprints.data.find(({ identifier }) => identifier === found?.blueprint);
   if (found === null || blueprint === undefined) {
-    return <Empty page title={`There is no page “${page}”`} />;
+    return <Empty page title={`Page “${page}” not found`} />;
   }
   if (found.kind === 'entity') {
     const identifier = asText(search.identifier) ?? '';

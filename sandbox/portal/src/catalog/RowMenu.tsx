@@ -70,7 +70,7 @@ function Items({ blueprint, entity, onUnregister }: Props & { onUnregister: () =
       >
         Unregister
         <Reason
-          text={me.roles.includes('Admin') ? null : 'Only administrators unregister entities.'}
+          text={me.roles.includes('Admin') ? null : 'Only administrators can unregister entities.'}
         />
       </Menu.Item>
     </>
@@ -96,7 +96,7 @@ function Unregister({ blueprint, entity, onClose }: Props & { onClose: () => voi
     >
       <Stack>
         <Text size="sm">
-          This takes the entity out of the catalogue. What it describes is not touched.
+          This removes the entity from the catalogue. Its files and resources do not change.
         </Text>
         <TextInput
           label={`Type ${entity.identifier} to confirm`}

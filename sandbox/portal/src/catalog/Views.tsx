@@ -76,7 +76,7 @@ export function Views({ blueprint, view, onChange }: Props) {
       <Popover.Dropdown maw="calc(100vw - 16px)" aria-label="Views">
         <Stack gap="xs">
           {fault !== null && <Alert color="red">{fault.message}</Alert>}
-          {views.data?.length === 0 && <Text size="sm">No view is saved yet.</Text>}
+          {views.data?.length === 0 && <Text size="sm">No saved views yet.</Text>}
           {views.data?.map((saved) => (
             <Group key={saved.id} gap={4} wrap="nowrap">
               <Button
@@ -90,7 +90,7 @@ export function Views({ blueprint, view, onChange }: Props) {
                 }}
               >
                 {saved.title}
-                {saved.shared ? ' · for everybody' : ''}
+                {saved.shared ? ' · for all users' : ''}
               </Button>
               {(saved.mine || isAdmin) && (
                 <ActionIcon
@@ -113,7 +113,7 @@ export function Views({ blueprint, view, onChange }: Props) {
             <Stack gap="xs">
               <TextInput
                 size="xs"
-                label="Save what is shown now as"
+                label="Save this view as"
                 maxLength={100}
                 value={title}
                 onChange={(event) => setTitle(event.currentTarget.value)}
@@ -121,7 +121,7 @@ export function Views({ blueprint, view, onChange }: Props) {
               {isAdmin && (
                 <Checkbox
                   size="xs"
-                  label="For everybody"
+                  label="For all users"
                   checked={shared}
                   onChange={(event) => setShared(event.currentTarget.checked)}
                 />

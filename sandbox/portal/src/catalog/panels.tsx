@@ -99,7 +99,7 @@ export function FilterPanel({ columns, rules, onChange }: FilterProps) {
             onChange={(operator) => set({ operator: operator as Operator })}
           />
           <Remove
-            label={`Remove the filter of ${column.title}`}
+            label={`Remove the filter on ${column.title}`}
             onClick={() => onChange(removed(rules, index))}
           />
         </Group>
@@ -219,7 +219,7 @@ export function SortPanel({ columns, sort, onChange }: SortProps) {
   const free = columns.filter(({ id }) => !sort.some((each) => each.id === id));
   return (
     <Stack gap="xs">
-      {sort.length === 0 && <Text size="sm">In the order in which they were made</Text>}
+      {sort.length === 0 && <Text size="sm">In order of creation</Text>}
       {sort.map(({ id, desc }, index) => (
         <Group key={id} gap={6} wrap="nowrap">
           <Select
@@ -305,7 +305,7 @@ export function GroupPanel({ columns, group, onChange }: GroupProps) {
           >
             <IconArrowDown size={16} />
           </ActionIcon>
-          <Remove label="Do not group by this" onClick={() => onChange(removed(group, index))} />
+          <Remove label="Remove from the groups" onClick={() => onChange(removed(group, index))} />
         </Group>
       ))}
       <Select

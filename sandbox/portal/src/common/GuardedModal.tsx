@@ -36,7 +36,7 @@ export function GuardedModal({ dirty, opened, onClose, ...rest }: Props) {
         centered
       >
         <Stack>
-          <Text size="sm">It is not saved anywhere.</Text>
+          <Text size="sm">Your inputs are not saved.</Text>
           <DialogButtons>
             <Button variant="default" onClick={() => setAsking(false)} data-autofocus>
               Keep editing

@@ -39,7 +39,7 @@ function Details({ blueprint, entity }: { blueprint: Blueprint; entity: Entity }
       <Switch
         size="xs"
         mb="md"
-        label="Hide what is empty"
+        label="Hide empty properties"
         checked={hideEmpty}
         onChange={(event) => setHideEmpty(event.currentTarget.checked)}
       />
@@ -80,12 +80,12 @@ function Related({ blueprint, identifier }: Ids) {
   }
   const { upstream, downstream } = related.data;
   if (upstream.length + downstream.length === 0) {
-    return <Empty title="This entity is related to no other" />;
+    return <Empty title="No related entities" />;
   }
   return (
     <>
-      <RelatedList title="It depends on" entities={upstream} />
-      <RelatedList title="What depends on it" entities={downstream} />
+      <RelatedList title="Depends on" entities={upstream} />
+      <RelatedList title="Required by" entities={downstream} />
     </>
   );
 }

@@ -158,7 +158,7 @@ export function ActionForm({ action, entity, initial, onDirty, onDone }: Props) 
       )}
       {form.data.refusal !== null && <Alert color="yellow">{form.data.refusal}</Alert>}
       {form.data.faults.map((fault) => (
-        <Alert key={fault} color="yellow" title="A part of this form could not be worked out">
+        <Alert key={fault} color="yellow" title="A part of this form could not be loaded">
           {fault}
         </Alert>
       ))}
@@ -243,7 +243,7 @@ export function ActionForm({ action, entity, initial, onDirty, onDone }: Props) 
         />
       )}
       {execute.isError && (refused.rest.length > 0 || code !== null) && (
-        <Alert color="red" title="The server refuses this" role="alert">
+        <Alert color="red" title="The server refused this" role="alert">
           {[...(code === null ? [] : Object.values(refused.found).flat()), ...refused.rest].join(
             ' ',
           )}

@@ -30,11 +30,11 @@ export function ChooseEntity({ blueprint, onChoose }: Props) {
       <Stack>
         <Select
           label="Entity"
-          description="What the action is for"
+          description="The entity that the action runs on"
           required
           searchable
           limit={100}
-          nothingFoundMessage="Nothing fits"
+          nothingFoundMessage="No match"
           data={entities.data.map(({ identifier, title }) => ({
             value: identifier,
             label: title ?? identifier,

@@ -61,7 +61,7 @@ function Choices(
     searchable: true,
     limit: 100,
     placeholder: loading ? 'Loading…' : undefined,
-    nothingFoundMessage: fault === null ? 'Nothing fits' : fault.message,
+    nothingFoundMessage: fault === null ? 'No match' : fault.message,
   };
   return options.many === true ? (
     <MultiSelect {...shared} value={chosen} onChange={(next) => onChange(next)} clearable />

@@ -51,7 +51,7 @@ function Card({ action, blueprint }: { action: Action; blueprint: string | undef
   );
 }
 
-/** Everything that one can have done. */
+/** All actions that the user can run. */
 export function HubPage(): ReactNode {
   usePageTitle('Self-service');
   const actions = useQuery(actionsQuery());
@@ -82,7 +82,7 @@ export function HubPage(): ReactNode {
       ) : actions.isError ? (
         <Failed error={actions.error} retry={() => void actions.refetch()} />
       ) : found.length === 0 ? (
-        <Empty title={actions.data.length === 0 ? 'There is no action yet' : 'Nothing fits'} />
+        <Empty title={actions.data.length === 0 ? 'No actions yet' : 'No action matches'} />
       ) : (
         <ul className={classes.cards}>
           {found.map((action) => (

@@ -40,7 +40,7 @@ function Dialog({ run, decision, description, onType, onClose }: DialogProps) {
         )}
         <Textarea
           label="Comment"
-          description="The requester reads it"
+          description="The requester can read it"
           autosize
           minRows={3}
           value={description}

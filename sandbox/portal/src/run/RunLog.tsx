@@ -45,7 +45,7 @@ export function RunLog({ id }: { id: string }) {
           follows.current = scrollHeight - scrollTop - clientHeight < 40;
         }}
       >
-        {found.length === 0 && <p>{count === 0 ? 'Nothing is logged yet.' : 'No line fits.'}</p>}
+        {found.length === 0 && <p>{count === 0 ? 'The log is empty.' : 'No line matches.'}</p>}
         {found.map(({ id: key, number, createdAt, message }) => (
           <div key={key} className={classes.line}>
             <span className={classes.number}>{number}</span>

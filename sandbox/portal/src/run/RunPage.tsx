@@ -121,15 +121,15 @@ function RunMenu({ run }: { run: Run }) {
   const needsEntity = action !== undefined && action.trigger.operation !== 'CREATE';
   const again =
     action === undefined
-      ? 'The action does not exist any more.'
+      ? 'The action no longer exists.'
       : (action.refusal ??
-        (needsEntity && entity.data === undefined ? 'The entity does not exist any more.' : null));
+        (needsEntity && entity.data === undefined ? 'The entity no longer exists.' : null));
   const mayEnd = me.roles.includes('Admin') || run.createdBy === me.id;
   const ending = isOver(run)
     ? 'The run has ended.'
     : mayEnd
       ? null
-      : 'Only the requester or an administrator ends a run.';
+      : 'Only the requester or an administrator can end a run.';
   return (
     <Menu position="bottom-end" width={280}>
       <Menu.Target>
@@ -164,7 +164,7 @@ function Affected({ id }: { id: string }) {
   const events = useQuery(auditQuery({ run_id: id, resources: 'entity' }));
   if (events.isPending) return <Loading what="the affected entities" />;
   if (events.isError) return <Failed error={events.error} retry={() => void events.refetch()} />;
-  if (events.data.length === 0) return <Empty title="No entity was changed that you may see" />;
+  if (events.data.length === 0) return <Empty title="No changes to entities that you can see" />;
   return <AuditTable events={events.data} />;
 }
 
@@ -174,7 +174,7 @@ export function RunPage(): ReactNode {
   usePageTitle(`Run ${runId}`);
   const found = useQuery(runQuery(runId));
   const tabs = useTab(['log', 'affected', 'inputs', 'payload']);
-  if (runId === '') return <Empty page title="The address names no run" />;
+  if (runId === '') return <Empty page title="The address does not name a run" />;
   if (found.isPending) return <Loading what="the run" />;
   if (found.isError) return <Failed page error={found.error} retry={() => void found.refetch()} />;
   const run = found.data;
@@ -216,7 +216,7 @@ export function RunPage(): ReactNode {
         </Tabs.Panel>
         <Tabs.Panel value="inputs">
           <Text size="xs" c="dimmed" mb="xs">
-            Inputs that are secret are shown encrypted.
+            Secret inputs are shown encrypted.
           </Text>
           <CodeEditor label="Form inputs" format="json" value={write(run.properties, 'json')} />
         </Tabs.Panel>

@@ -14,7 +14,7 @@ export const titleOf = ({ identifier, title }: { identifier: string; title: stri
 
 /** Runs, newest first. */
 export function RunsTable({ runs }: { runs: Run[] }) {
-  if (runs.length === 0) return <Empty title="There is no run yet" />;
+  if (runs.length === 0) return <Empty title="No runs yet" />;
   return (
     <>
       <Table.ScrollContainer minWidth={720} tabIndex={0}>

@@ -71,6 +71,7 @@ export function PersonList({ onDone }: { onDone?: () => void }) {
           justify="flex-start"
           h="auto"
           py="xs"
+          styles={{ label: { whiteSpace: 'normal' } }}
           disabled={busy}
           onClick={() => void become(person, SECRET)}
         >
@@ -88,17 +89,16 @@ export function PersonList({ onDone }: { onDone?: () => void }) {
   );
 }
 
-/** The first page: whom one wants to be. */
+/** The first page: the choice of a user. */
 export function SignIn({ reason }: { reason: string | null }) {
   return (
     <Center mih="100vh" p="md" component="main">
       <Paper withBorder p="xl" w={420} maw="100%" radius="md">
         <Title order={1} size="h2" mb={4}>
-          Who are you?
+          Choose a user
         </Title>
         <Text c="dimmed" mb="lg">
-          The sandbox plays Port for people who exist only here. What each may do is the server’s
-          decision.
+          These users exist only in the sandbox. Their permissions differ.
         </Text>
         {reason !== null && (
           <Alert color="yellow" mb="md">

@@ -12,7 +12,7 @@ import { isOver, Status } from '../run/Status';
 import { useMe } from '../session/session';
 import classes from './LatestRuns.module.css';
 
-/** What one has executed last, and how many of it still go on. */
+/** The user's latest runs, and how many are in progress. */
 export function LatestRuns() {
   const me = useMe();
   const runs = useQuery(runsQuery({ user_id: me.id, limit: '10' }));
@@ -21,7 +21,7 @@ export function LatestRuns() {
   const close = () => setOpened(false);
   const toggle = () => {
     setOpened(!opened);
-    // What was executed a moment ago is looked for here, perhaps before its event has come.
+    // A new run is looked up here, perhaps before its event arrives.
     if (!opened) void runs.refetch();
   };
   return (
@@ -50,7 +50,7 @@ export function LatestRuns() {
         <Popover.Dropdown maw="calc(100vw - 16px)" aria-label="My latest runs">
           {runs.isPending && <Loading what="the runs" />}
           {runs.isError && <Text size="sm">{runs.error.message}</Text>}
-          {runs.data?.length === 0 && <Text size="sm">You have executed nothing yet.</Text>}
+          {runs.data?.length === 0 && <Text size="sm">You have not run an action yet.</Text>}
           <Stack gap={2}>
             {runs.data?.map((run) => (
               <Link key={run.id} {...runLink(run.id)} className={classes.run} onClick={close}>

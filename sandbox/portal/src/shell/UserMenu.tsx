@@ -22,8 +22,8 @@ export function ColorScheme() {
     <ActionIcon
       variant="default"
       size="lg"
-      aria-label={`Use the ${other} colours`}
-      title={`Use the ${other} colours`}
+      aria-label={`Switch to ${other} colours`}
+      title={`Switch to ${other} colours`}
       onClick={() => setColorScheme(other)}
     >
       {scheme === 'dark' ? <IconSun size={18} /> : <IconMoon size={18} />}
