@@ -31,6 +31,7 @@ output "port_setup" {
     IDENTIFIER_PREFIX = var.identifier_prefix
     # The owner of these actions in the record that Port keeps.
     INSTALLATION = "${local.account.id}/${local.account.region}/${var.name_prefix}"
+    KAFKA_MODE   = local.by_webhook ? "" : var.kafka.mode
     RUN_SOURCE   = var.run_source.mode
     WEBHOOK_URL  = local.by_webhook ? module.reports.webhook_url : ""
   }

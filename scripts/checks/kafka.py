@@ -99,7 +99,6 @@ def consumer_groups(installation: Installation) -> Result:
     cure = (
         "Kafka splits the records between them, so each misses runs. Give one of them another "
         "name_prefix in Terraform, apply it, and run scripts/port_setup --apply. If the other one "
-        "is gone, delete its entity of blueprint slipway_setup in Port. For an MSK cluster, set "
-        "KAFKA_MODE=msk."
+        "is gone, delete its entity of blueprint slipway_setup in Port."
     )
     return Result(name, False, f"{', '.join(others)} has the same groups", cure)

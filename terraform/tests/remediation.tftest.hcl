@@ -273,7 +273,7 @@ run "changes_and_policy_match_the_variables" {
   }
 
   assert {
-    condition     = local.functions["health_checker"].topic == "runs" && output.port_setup == { CHANGES_SOURCE = "automations", HEALTH_BLUEPRINTS = jsonencode(["service"]), IDENTIFIER_PREFIX = "", INSTALLATION = "${local.account.id}/${local.account.region}/${var.name_prefix}", RUN_SOURCE = "kafka", SUBSCRIPTIONS = local.environment.SUBSCRIPTIONS, WEBHOOK_URL = "" }
+    condition     = local.functions["health_checker"].topic == "runs" && output.port_setup == { CHANGES_SOURCE = "automations", HEALTH_BLUEPRINTS = jsonencode(["service"]), IDENTIFIER_PREFIX = "", INSTALLATION = "${local.account.id}/${local.account.region}/${var.name_prefix}", KAFKA_MODE = var.kafka.mode, RUN_SOURCE = "kafka", SUBSCRIPTIONS = local.environment.SUBSCRIPTIONS, WEBHOOK_URL = "" }
     error_message = "Automations publish changes on the topic of runs, for the same table."
   }
 }
