@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import psutil
 
@@ -19,20 +19,30 @@ def is_ours(pid: int, name: str) -> bool:
     """
     _reap(pid)
     try:
-        return f"sandbox.{name}" in _command_line(psutil.Process(pid))
+        process = psutil.Process(pid)
+        return f"sandbox.{name}" in read_program(process, process.cmdline)
     except psutil.NoSuchProcess:
         return False
 
 
-def _command_line(process: psutil.Process) -> list[str]:
-    """Return a process's command line; empty if it has ended."""
+def read_program[T](process: psutil.Process, read: Callable[[], T]) -> T:
+    """Read the command line or the environment of a process.
+
+    Both are empty for a moment while the process becomes another program, as the broker does.
+
+    Raises:
+        psutil.Error: it has ended, or belongs to another user.
+    """
     deadline = time.monotonic() + _EXEC_SECONDS
-    while process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
-        # Empty for a moment while the process becomes another program, as the broker does.
-        if command := process.cmdline():
-            return command
+    while True:
+        before = process.cmdline()
+        value = read()
+        if value or before == process.cmdline() != []:
+            return value
+        # Kernel threads and processes that are about to end have no program.
+        if not process.exe() or time.monotonic() > deadline:
+            return value
         time.sleep(0.001)
-    return []
 
 
 def end(sessions: Collection[int]) -> None:

@@ -18,7 +18,7 @@ import psutil
 
 from sandbox import guard, mark
 from sandbox.broker import wait_until_ready
-from sandbox.processes import end, is_ours
+from sandbox.processes import end, is_ours, read_program
 from sandbox.state import (
     ORG_ID,
     REGION,
@@ -360,7 +360,8 @@ class Sandbox:
         found = {pid: name for name, pid in pids.items() if is_ours(pid, name)}
         for pid in psutil.pids():
             with contextlib.suppress(psutil.Error, OSError):
-                value = psutil.Process(pid).environ().get(mark.VARIABLE, "")
+                process = psutil.Process(pid)
+                value = read_program(process, process.environ).get(mark.VARIABLE, "")
                 folder, _, name = value.rpartition(":")
                 if folder == str(self.folder):
                     found[os.getsid(pid)] = name

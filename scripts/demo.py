@@ -8,6 +8,7 @@ Every step uses a public interface (Port's REST API, GitHub's REST API, Terrafor
 real accounts. The sandbox stays up afterwards.
 """
 
+import io
 import json
 import os
 import re
@@ -32,6 +33,7 @@ from github.PullRequest import PullRequest
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 from slipway.config import PortCredentials
 from slipway.errors import SlipwayError
 from slipway.port.client import PortClient
@@ -556,9 +558,15 @@ def main(
     console.print(f"  GitHub {env['GITHUB_API_URL'].removesuffix('/api/v3')}")
     console.print("  scripts/sandbox status | logs PART | down")
     if picture:
-        # Without the web fonts, so that viewing the picture fetches nothing.
-        svg = re.sub(r"@font-face \{.*?\}", "", console.export_svg(title="make demo"), flags=re.S)
-        picture.write_text(svg)
+        picture.write_text(_draw(console.export_text(styles=True)))
+
+
+def _draw(printed: str) -> str:
+    """Draw a terminal's text as an SVG picture, with long lines wrapped."""
+    canvas = Console(record=True, width=110, file=io.StringIO())
+    canvas.print(Text.from_ansi(printed))
+    # Without the web fonts, so that viewing the picture fetches nothing.
+    return re.sub(r"@font-face \{.*?\}", "", canvas.export_svg(title="make demo"), flags=re.S)
 
 
 if __name__ == "__main__":

@@ -202,6 +202,11 @@ def end_processes(run: str, lane: str | None, grace_seconds: float) -> Iterator[
 def _carries(process: psutil.Process, variables: dict[str, str]) -> bool:
     try:
         environment = process.environ()
+        # A kernel thread has no program.
+        if not environment and process.exe():
+            # Empty for a moment while the process becomes another program.
+            time.sleep(POLL_SECONDS)
+            environment = process.environ()
     except psutil.Error:
         return False  # owned by another user, or ended
     return variables.items() <= environment.items()

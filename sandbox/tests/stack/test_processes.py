@@ -1,11 +1,14 @@
 """A part's process in the process table."""
 
+import os
 import select
 import subprocess
 
+import psutil
 import pytest
 
-from sandbox.processes import is_ours
+from sandbox import mark
+from sandbox.processes import is_ours, read_program
 
 pytestmark = pytest.mark.waits
 # Becomes the next of 200 programs, then waits for its caller.
@@ -14,19 +17,21 @@ SHELL = (
 )
 
 
-def test_process_is_ours_while_it_becomes_another_program() -> None:
+def test_part_is_known_while_it_becomes_another_program() -> None:
     with subprocess.Popen(
         ["sh", "-c", SHELL, SHELL, "200", "sandbox.thing"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-    ) as process:
-        assert process.stdin
-        assert process.stdout
-        ready = process.stdout
-        seen = []
-        while not select.select([ready], [], [], 0)[0]:
-            seen.append(is_ours(process.pid, "thing"))
-        process.stdin.close()
+        env={**os.environ, mark.VARIABLE: "folder:thing"},
+    ) as part:
+        assert part.stdin
+        assert part.stdout
+        process = psutil.Process(part.pid)
+        known = []
+        while not select.select([part.stdout], [], [], 0)[0]:
+            known.append(is_ours(part.pid, "thing"))
+            known.append(mark.VARIABLE in read_program(process, process.environ))
+        part.stdin.close()
 
-    assert seen
-    assert all(seen)
+    assert known
+    assert all(known)
