@@ -37,7 +37,8 @@ def read_program[T](process: psutil.Process, read: Callable[[], T]) -> T:
     while True:
         before = process.cmdline()
         value = read()
-        if value or before == process.cmdline() != []:
+        after = process.cmdline()
+        if value or (after and after == before):
             return value
         # Kernel threads and processes that are about to end have no program.
         if not process.exe() or time.monotonic() > deadline:

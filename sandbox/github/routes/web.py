@@ -180,8 +180,8 @@ def issues_page(server: ServerDep, owner: str, name: str, q: str = "") -> Respon
             f'<li><a href="/{full}/issues/{one.number}">#{one.number} {escape(one.title)}</a></li>'
             for one in found
         )
-        none = "No open issue matches the search." if q else "There are no open issues."
-        body = f"<ul>{listed}</ul>" if found else f"<p>{none}</p>"
+        empty = "No open issue matches the search." if q else "There are no open issues."
+        body = f"<ul>{listed}</ul>" if found else f"<p>{empty}</p>"
         return page("Issues", _head(here, "Open issues") + body)
 
 
