@@ -53,9 +53,8 @@ LANES = (
     Lane(
         "unit",
         "the fast tests",
-        # More than cores: some tests wait for a server of their own.
-        (*PYTEST, "--numprocesses", "3", "tests/unit"),
-        budget=130,
+        (*PYTEST, "--numprocesses", "2", "tests/unit"),
+        budget=110,
         in_test=True,
     ),
     Lane(

@@ -1,12 +1,13 @@
-"""A real HTTP server for tests that answers from a table and records its requests."""
+"""Real HTTP servers for tests; one answers from a table and records its requests."""
 
 import json
 import re
-import threading
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from typing import Any, Self
 
 NO_ANSWER = 0
@@ -23,7 +24,37 @@ class Request:
     headers: dict[str, str]
 
 
-class ScriptedServer(ThreadingHTTPServer):
+class LocalServer(HTTPServer):
+    """Serves one request at a time at a free port of loopback."""
+
+    def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self._ended = False
+
+    @contextmanager
+    def running(self) -> Iterator[Self]:
+        """Serve until the block ends."""
+        thread = Thread(target=self._serve)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._ended = True
+            # The thread waits for a connection, and `shutdown` would wait for the next poll.
+            socket.create_connection(("127.0.0.1", self.server_port)).close()
+            thread.join()
+            self.server_close()
+
+    def _serve(self) -> None:
+        while not self._ended:
+            self.handle_request()
+
+    def verify_request(self, *_args: object) -> bool:
+        return not self._ended
+
+
+class ScriptedServer(LocalServer):
     """Answers `METHOD path` from its table, with a list of answers in order; the last repeats.
 
     A GraphQL document is also found by its operation, as `POST /graphql Look`.
@@ -32,11 +63,8 @@ class ScriptedServer(ThreadingHTTPServer):
     the connection without an answer.
     """
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}"
+        super().__init__(_Handler)
         self.answers: dict[str, list[Answer]] = {}
         self.requests: list[Request] = []
 
@@ -51,18 +79,6 @@ class ScriptedServer(ThreadingHTTPServer):
     def bodies(self, route: str) -> list[Any]:
         """Return the bodies of the requests to a route, in order."""
         return [request.body for request in self.requests if request.route == route]
-
-    @contextmanager
-    def running(self) -> Iterator[Self]:
-        """Serve until the block ends."""
-        thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield self
-        finally:
-            self.shutdown()
-            thread.join()
-            self.server_close()
 
 
 def _operation(body: Any) -> str:

@@ -12,8 +12,10 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.useragent import UserAgentString
 from moto import mock_aws
 from moto.backends import get_backend
+from moto.core.base_backend import BaseBackend
 from slipway import aws as clients
 from slipway import config
 from slipway.catalog.loading import load_catalog
@@ -103,6 +105,7 @@ POLICY: dict[str, Any] = {
 
 
 _new_client = boto3.client
+_KEPT_URLS = property(cache(vars(BaseBackend)["urls"].fget))
 
 
 @pytest.fixture
@@ -114,6 +117,9 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     config._current_secrets.cache_clear()
     # Only botocore calls AWS; moto's patterns for `requests` would slow each HTTP call.
     monkeypatch.setattr("moto.core.models.RESPONSES_METHODS", [])
+    # moto ignores user agents, and makes its patterns again for each request.
+    monkeypatch.setattr(UserAgentString, "to_string", lambda _self: "tests")
+    monkeypatch.setattr(BaseBackend, "urls", _KEPT_URLS)
     # A shared boto3 session reads botocore's service models once, which halves the time.
     with mock_aws(config={"core": {"reset_boto3_session": False}}):
         _make_account_again()
@@ -225,8 +231,7 @@ def put_catalog(files: Mapping[str, bytes]) -> str:
     """Store a catalog as Terraform does; return its version."""
     encoded = {path: base64.b64encode(data).decode() for path, data in files.items()}
     body = json.dumps({"files": encoded}).encode()
-    answer = clients.s3().put_object(Bucket="catalog", Key="catalog.json", Body=body)
-    return answer["VersionId"]
+    return str(backend("s3", "aws").put_object("catalog", "catalog.json", body).version_id)
 
 
 @cache

@@ -3,10 +3,9 @@
 import base64
 import hashlib
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -24,6 +23,7 @@ from slipway.reports.settings import ReportingConfig
 from slipway.runs.ledger import Ledger
 
 from tests.catalogs.samples import ACME
+from tests.scripted import LocalServer
 from tests.unit.conftest import put_catalog
 from tests.unit.port.conftest import UnhurriedSession
 
@@ -349,15 +349,9 @@ def serve(world: World) -> Iterator[World]:
         def log_message(self, *_args: object) -> None:
             """Keep the tests' output quiet."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        world.url = f"http://127.0.0.1:{server.server_address[1]}"
-        try:
-            yield world
-        finally:
-            server.shutdown()
-            thread.join()
+    with LocalServer(Handler).running() as server:
+        world.url = server.url
+        yield world
 
 
 def acme_service(world: World, monkeypatch: pytest.MonkeyPatch) -> str:

@@ -1,9 +1,8 @@
 """`scripts/port_setup` with a real HTTP server that stores objects like Port."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,6 +16,7 @@ from scripts import port_definitions, port_setup
 from scripts.environment import read_settings
 from scripts.port_overlay import additions, overlay
 from tests.catalogs.samples import ACME, SHIPPED, catalog, changed
+from tests.scripted import LocalServer
 
 pytestmark = pytest.mark.waits
 
@@ -32,13 +32,11 @@ IDENTIFIERS = [
 ]
 
 
-class FakePort(ThreadingHTTPServer):
+class FakePort(LocalServer):
     """Blueprints and actions as Port stores them: with further fields of its own."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(Handler)
         self.objects: dict[str, dict[str, Any]] = {}
         self.writes: list[str] = []
         self.bodies: list[dict[str, Any]] = []
@@ -123,20 +121,15 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def port() -> Iterator[FakePort]:
-    server = FakePort()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with FakePort().running() as server:
+        yield server
 
 
 @pytest.fixture
 def env_file(port: FakePort, tmp_path: Path) -> Path:
     file = tmp_path / "env"
     file.write_text(
-        f"# the sandbox's\nPORT_BASE_URL=http://127.0.0.1:{port.server_port}\n"
+        f"# the sandbox's\nPORT_BASE_URL={port.url}\n"
         "export PORT_CLIENT_ID='an id'\nPORT_CLIENT_SECRET=\"a-long-secret\"\n"
     )
     return file
