@@ -1,12 +1,15 @@
 """A pytest plug-in for all suites: draws examples, gives the sandbox's servers their token.
 
-It prints the command that repeats a failure.
+It gives each run a folder of its own, and prints the command that repeats a failure.
 """
 
 import os
 import secrets
 import shlex
+import shutil
 import sys
+import tempfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,6 +30,15 @@ TOKEN = os.environ.setdefault("SANDBOX_TOKEN", secrets.token_urlsafe(32))
 OWN_ROUTES = {"X-Sandbox-Token": TOKEN}
 # What decides which cases a suite draws.
 _SETTINGS = ("FAULTS", "FUZZ")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Put `tmp_path` in a new folder, which the run removes; `--basetemp` names one to keep."""
+    # In pytest's usual place, runs at the same time remove the same old folders, and fail.
+    if config.option.basetemp is None:
+        config.option.basetemp = tempfile.mkdtemp(prefix="pytest-")
+        config.add_cleanup(partial(shutil.rmtree, config.option.basetemp, ignore_errors=True))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

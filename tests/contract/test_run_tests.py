@@ -131,6 +131,21 @@ def test_lanes_run_every_folder_of_tests() -> None:
     assert {f"tests/{folder}" for folder in folders} <= run_by_lanes
 
 
+def test_run_has_temporary_files_of_its_own(tmp_path: Path) -> None:
+    test, shared = tmp_path / "test_it.py", tmp_path / "shared"
+    test.write_text("def test_it(tmp_path): (tmp_path / 'file').touch()\n")
+    shared.mkdir()
+
+    subprocess.run(
+        (sys.executable, "-m", "pytest", "-n", "1", "-p", "sandbox.testing", test),
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(shared)},
+        check=True,
+    )
+
+    assert not [*shared.iterdir()]
+
+
 def test_lane_is_selected_by_its_files() -> None:
     assert touched(named("browser"), ["README.md", "sandbox/portal/src/main.tsx"])
     assert not touched(named("browser"), ["shared/slipway/aws.py"])
