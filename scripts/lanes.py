@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PYTEST = (".venv/bin/pytest",)
+# Each run of pytest first deletes its folder of screenshots, so no two lanes share one.
+_SCREENSHOTS = "--output=build/screenshots"
 ENGINE = ("shared/*", "functions/*", "services-repo/*")
 
 
@@ -46,7 +48,8 @@ LANES = (
     Lane(
         "story",
         "the story in one Kafka mode, and three times in the browser",
-        (*PYTEST, "--numprocesses", "1", "-m", "story and not msk", "tests/integration"),
+        (*PYTEST, "--numprocesses", "1", f"{_SCREENSHOTS}-story", "-m", "story and not msk",
+         "tests/integration"),
         budget=260,
         in_test=True,
     ),
@@ -98,7 +101,8 @@ LANES = (
     Lane(
         "browser",
         "the portal's pages in Chromium",
-        (*PYTEST, "--numprocesses", "2", "--dist", "loadfile", "sandbox/browser"),
+        (*PYTEST, "--numprocesses", "2", f"{_SCREENSHOTS}-browser", "--dist", "loadfile",
+         "sandbox/browser"),
         budget=150,
         minutes=3,
         touches=("sandbox/portal/*", "sandbox/port/*", "sandbox/browser/*", "tests/port_server.py"),
@@ -106,7 +110,7 @@ LANES = (
     Lane(
         "integration",
         "every story in both Kafka modes, an installation, policies, removal, a small soak",
-        (*PYTEST, "--numprocesses", "2", "tests/integration"),
+        (*PYTEST, "--numprocesses", "2", f"{_SCREENSHOTS}-integration", "tests/integration"),
         budget=1050,
         minutes=17,
         touches=(

@@ -131,6 +131,12 @@ def test_lanes_run_every_folder_of_tests() -> None:
     assert {f"tests/{folder}" for folder in folders} <= run_by_lanes
 
 
+def test_lane_with_a_browser_keeps_its_own_screenshots() -> None:
+    folders = [word for each in LANES for word in each.command if word.startswith("--output=")]
+
+    assert len(folders) == len({*folders}) == 3
+
+
 def test_run_has_temporary_files_of_its_own(tmp_path: Path) -> None:
     test, shared = tmp_path / "test_it.py", tmp_path / "shared"
     test.write_text("def test_it(tmp_path): (tmp_path / 'file').touch()\n")
