@@ -1,6 +1,6 @@
 """A pytest plug-in for all suites: draws examples, gives the sandbox's servers their token.
 
-It gives each run a folder of its own, and prints the command that repeats a failure.
+It gives each run a folder of its own, and prints where it is and what repeats a failure.
 """
 
 import os
@@ -9,7 +9,6 @@ import shlex
 import shutil
 import sys
 import tempfile
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,17 +27,25 @@ settings.load_profile("slipway")
 # The servers that a suite starts read it in its environment, and their clients send it.
 TOKEN = os.environ.setdefault("SANDBOX_TOKEN", secrets.token_urlsafe(32))
 OWN_ROUTES = {"X-Sandbox-Token": TOKEN}
+_FOLDER = pytest.StashKey[str]()
 # What decides which cases a suite draws.
 _SETTINGS = ("FAULTS", "FUZZ")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Put `tmp_path` in a new folder, which the run removes; `--basetemp` names one to keep."""
+    """Put `tmp_path` in a new folder, unless `--basetemp` names one."""
     # In pytest's usual place, runs at the same time remove the same old folders, and fail.
     if config.option.basetemp is None:
-        config.option.basetemp = tempfile.mkdtemp(prefix="pytest-")
-        config.add_cleanup(partial(shutil.rmtree, config.option.basetemp, ignore_errors=True))
+        config.option.basetemp = config.stash[_FOLDER] = tempfile.mkdtemp(prefix="pytest-")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Remove that folder, unless a test failed, because its files may show why."""
+    folder = session.config.stash.get(_FOLDER, None)
+    if folder and exitstatus != pytest.ExitCode.TESTS_FAILED:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -56,3 +63,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for test in tests:
         command = [*chosen, python, "-m", "pytest", *place, str(Path(root) / test)]
         terminalreporter.write_line(shlex.join(command))
+    if folder := terminalreporter.config.stash.get(_FOLDER, None):
+        terminalreporter.write_line(f"Temporary files: {folder}")

@@ -137,19 +137,26 @@ def test_lane_with_a_browser_keeps_its_own_screenshots() -> None:
     assert len(folders) == len({*folders}) == 3
 
 
-def test_run_has_temporary_files_of_its_own(tmp_path: Path) -> None:
-    test, shared = tmp_path / "test_it.py", tmp_path / "shared"
-    test.write_text("def test_it(tmp_path): (tmp_path / 'file').touch()\n")
-    shared.mkdir()
+@pytest.mark.parametrize(("check", "kept"), [("True", 0), ("False", 1)])
+def test_run_keeps_its_temporary_files_only_when_a_test_failed(
+    tmp_path: Path, check: str, kept: int
+) -> None:
+    test, temporary = tmp_path / "test_it.py", tmp_path / "temporary"
+    test.write_text(f"def test_it(tmp_path):\n    assert {check}\n")
+    temporary.mkdir()
 
-    subprocess.run(
+    result = subprocess.run(
         (sys.executable, "-m", "pytest", "-n", "1", "-p", "sandbox.testing", test),
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(shared)},
-        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)},
+        capture_output=True,
+        check=False,
+        text=True,
     )
 
-    assert not [*shared.iterdir()]
+    folders = [*temporary.iterdir()]
+    assert len(folders) == kept
+    assert all(f"Temporary files: {folder}" in result.stdout for folder in folders)
 
 
 def test_lane_is_selected_by_its_files() -> None:

@@ -165,9 +165,7 @@ def test_attached_sandbox_ends_its_jobs_and_counts_its_time(tmp_path: Path) -> N
         said = list(itertools.takewhile(lambda line: not line.startswith("Up after"), lines))
         assert attached.poll() is None, said
         restart: list[str | Path] = [CLI, "restart", "port", "--folder", tmp_path]
-        subprocess.run(
-            [str(word) for word in restart], check=True, stdout=subprocess.DEVNULL, timeout=LIMIT
-        )
+        subprocess.run([str(word) for word in restart], check=True, timeout=LIMIT)
         state = Sandbox(tmp_path).state()
         assert state is not None
         started = tmp_path / "started"
