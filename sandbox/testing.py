@@ -1,6 +1,6 @@
 """A pytest plug-in for all suites: draws examples, gives the sandbox's servers their token.
 
-It gives each run a folder of its own, and prints where it is and what repeats a failure.
+It gives each run a folder of its own, and prints the command that repeats a failure.
 """
 
 import os
@@ -48,8 +48,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print a command for each test that failed."""
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
+    """Print a command for each test that failed, and where their files are if they stay."""
     failed = terminalreporter.getreports("failed") + terminalreporter.getreports("error")
     tests = list(dict.fromkeys(report.nodeid for report in failed))
     if not tests:
@@ -63,5 +63,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for test in tests:
         command = [*chosen, python, "-m", "pytest", *place, str(Path(root) / test)]
         terminalreporter.write_line(shlex.join(command))
-    if folder := terminalreporter.config.stash.get(_FOLDER, None):
+    folder = terminalreporter.config.stash.get(_FOLDER, None)
+    if folder and exitstatus == pytest.ExitCode.TESTS_FAILED:
         terminalreporter.write_line(f"Temporary files: {folder}")
