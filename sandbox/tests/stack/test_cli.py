@@ -1,5 +1,6 @@
 """The command line: `sandbox up | status | logs | down`, as a person uses it."""
 
+import contextlib
 import os
 import shlex
 import socket
@@ -14,7 +15,7 @@ import pytest
 from sandbox.attached import start_heir
 from sandbox.cli import apply_again
 from sandbox.stack import Sandbox
-from sandbox.state import SandboxError, State
+from sandbox.state import SandboxError, State, alone
 from sandbox.tests.http import HTTP
 from sandbox.tests.waiting import LIMIT
 
@@ -44,11 +45,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("sandbox")
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+        # Not from a sandbox that restarts its Port now, and needs it again.
+        with alone(), contextlib.suppress(OSError):  # taken already: just what this is about
             taken.bind(("127.0.0.1", 3100))
             taken.listen()
-        except OSError:
-            pass  # Taken already: just what this is about.
         # A sandbox that is not attached would outlive a test run that is killed.
         with start_heir(Sandbox(folder)) as heir:
             done = cli(folder, "up")
