@@ -3,15 +3,14 @@
 import contextlib
 import fcntl
 import os
-import random
 import secrets
-import socket
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sandbox import guard
+from sandbox.ports import reserve
 
 ORG_ID = "org_sandbox"
 SERVICES_REPO = "acme/services"
@@ -90,8 +89,11 @@ def decide(external_kafka: str) -> State:
         SandboxError: no port is free.
     """
     names = [n for n in _DEFAULT_PORTS if not (n == "broker" and external_kafka)]
-    with contextlib.ExitStack() as held:
-        ports = {name: _free_port(_DEFAULT_PORTS[name], held) for name in names}
+    try:
+        with contextlib.ExitStack() as held:
+            ports = {name: reserve(held, _DEFAULT_PORTS[name]) for name in names}
+    except OSError as error:
+        raise SandboxError(str(error)) from error
     return State(
         ports=ports,
         client_id="sandbox-" + secrets.token_hex(8),
@@ -100,25 +102,6 @@ def decide(external_kafka: str) -> State:
         kafka=external_kafka or f"127.0.0.1:{ports['broker']}",
         token=secrets.token_urlsafe(32),
     )
-
-
-def _free_port(preferred: int, held: contextlib.ExitStack) -> int:
-    """Return a free port, the preferred one if possible.
-
-    The port stays reserved, so that no other part gets it.
-
-    The others are below the ports that Linux gives to outgoing connections: one of those would
-    take the port before its part listens.
-    """
-    for port in (preferred, *random.sample(range(10_000, 32_768), 100)):
-        probe = held.enter_context(socket.socket())
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return int(probe.getsockname()[1])
-    raise SandboxError("No free TCP port was found on 127.0.0.1.")
 
 
 def write_private(path: Path, text: str) -> None:

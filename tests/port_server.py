@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import time
 from contextlib import suppress
@@ -13,6 +12,7 @@ import requests
 from slipway.config import PortCredentials
 from slipway.port.client import PortClient
 
+from sandbox.ports import free_port
 from sandbox.testing import OWN_ROUTES
 from scripts import port_definitions, port_setup
 
@@ -32,9 +32,7 @@ class PortServer:
     """
 
     def __init__(self, folder: Path, module: str = "sandbox.port", *options: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = probe.getsockname()[1]
+        self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self.client = self.sign_in(**CREDENTIALS)
         self.database = folder / "port.sqlite"

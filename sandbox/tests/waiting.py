@@ -4,7 +4,6 @@ A test that waits has the marker `waits`. What depends on the time itself gets a
 """
 
 import itertools
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -23,13 +22,6 @@ def wait_for[T](look: Callable[[], T | None], what: str = "", seconds: float = L
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {what or look}"
         threading.Event().wait(next(pauses))
     return found
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class MovedClock(Clock):

@@ -19,7 +19,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from sandbox.tests.waiting import LIMIT, free_port, wait_for
+from sandbox.ports import free_port
+from sandbox.tests.waiting import LIMIT, wait_for
 
 REPOSITORY = Path(__file__).parents[3]
 REGION = "eu-west-1"

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from sandbox.broker import wait_until_ready
+from sandbox.ports import free_port
 from sandbox.tests.event_source.harness import Topic
-from sandbox.tests.waiting import LIMIT, free_port
+from sandbox.tests.waiting import LIMIT
 
 
 @pytest.fixture(scope="session")

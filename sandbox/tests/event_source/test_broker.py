@@ -8,8 +8,9 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from sandbox.broker import MESSAGE_MAX_BYTES, admin_client, ensure_topics, wait_until_ready
+from sandbox.ports import free_port
 from sandbox.tests.event_source.harness import Topic
-from sandbox.tests.waiting import LIMIT, free_port
+from sandbox.tests.waiting import LIMIT
 
 pytestmark = pytest.mark.waits
 

@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, TopicPartition
 from sandbox.aws.event_source import poller
 from sandbox.aws.event_source.credentials import Credentials
 from sandbox.broker import ensure_topics
+from sandbox.ports import free_port
 from sandbox.tests.event_source.harness import (
     CLUSTER,
     SECRET,
@@ -21,7 +22,7 @@ from sandbox.tests.event_source.harness import (
     polling,
     started,
 )
-from sandbox.tests.waiting import LIMIT, MovedClock, free_port, wait_for
+from sandbox.tests.waiting import LIMIT, MovedClock, wait_for
 
 RUNS_ONLY = {"Filters": [{"Pattern": json.dumps({"value": {"resourceType": ["run"]}})}]}
 SCRAM = {"SourceAccessConfigurations": [{"Type": "SASL_SCRAM_512_AUTH", "URI": SECRET}]}

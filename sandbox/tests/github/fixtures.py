@@ -9,9 +9,10 @@ from collections.abc import Iterator
 import pytest
 from github.Repository import Repository
 
+from sandbox.ports import free_port
 from sandbox.tests.github.harness import ROOT, TOKEN, Live, healthy
 from sandbox.tests.http import HTTP
-from sandbox.tests.waiting import LIMIT, free_port, wait_for
+from sandbox.tests.waiting import LIMIT, wait_for
 
 
 @pytest.fixture(scope="session")

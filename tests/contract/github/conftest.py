@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +19,7 @@ from slipway.github.merging import Merge
 from slipway.github.models import Change, MergeMethod, Place
 from slipway.github.repository import ServicesRepository
 
+from sandbox.ports import free_port
 from sandbox.testing import OWN_ROUTES
 from tests.entities import service_files
 
@@ -188,9 +188,7 @@ def change(files: dict[str, str | None]) -> Change:
 @contextmanager
 def running(folder: Path, seed: Path) -> Iterator[GitHubServer]:
     """Run the server, with a repository `acme/services` that contains a folder's files."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     options = ["--port", str(port), "--state-dir", str(folder / "state")]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
