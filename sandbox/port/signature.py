@@ -44,7 +44,7 @@ def js_number(value: float) -> str:
     """
     if isinstance(value, int) and abs(value) <= _SAFE_INTEGER:
         return str(value)
-    number = float(value)
+    number = float(str(value))  # infinity for an int that is too large
     if number == 0 or not math.isfinite(number):
         return "0" if number == 0 else "null"
     # Both languages choose the shortest digits that read back as the same number.

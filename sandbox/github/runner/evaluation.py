@@ -18,6 +18,7 @@ from sandbox.github.runner.expressions import (
     Literal,
     Node,
     Not,
+    double,
     names,
     number,
     parse,
@@ -101,7 +102,7 @@ def to_text(value: Any) -> str:
         case str():
             return value
         case int() | float():
-            return _number_text(float(value))
+            return _number_text(double(value))
         case list():
             return "Array"
         case _:
@@ -122,7 +123,7 @@ def to_number(value: Any) -> float:
         case None:
             return 0.0
         case bool() | int() | float():
-            return float(value)
+            return double(value)
         case str():
             text = value.strip()
             if not text:

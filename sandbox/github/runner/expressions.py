@@ -207,8 +207,16 @@ def number(text: str) -> float:
     sign = -1.0 if text[0] == "-" else 1.0
     digits = text.lstrip("+-")
     if digits[:2].lower() in {"0x", "0o"}:
-        return sign * int(digits, 0)
+        return sign * double(int(digits, 0))
     return sign * float(digits)
+
+
+def double(value: float) -> float:
+    """Return a number as a double: infinity if an int is too large."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def names(node: Node) -> set[str]:

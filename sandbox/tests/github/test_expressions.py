@@ -23,7 +23,10 @@ from sandbox.github.runner.expressions import (
 )
 
 CONTEXTS: dict[str, Any] = {
-    "github": {"ref": "refs/heads/main", "event": {"labels": ["Bug", "UI"], "n": 3, "on": True}},
+    "github": {
+        "ref": "refs/heads/main",
+        "event": {"labels": ["Bug", "UI"], "n": 3, "on": True, "huge": -(10**400)},
+    },
     "env": {"A": "x"},
 }
 
@@ -49,6 +52,8 @@ def scope(status: str = "success") -> Scope:
         ("'' == 0", True),
         ("'0x10' == 16", True),
         ("'x' == 1", False),
+        (f"'0x{'f' * 400}' == 1", False),
+        ("github.event.huge == 1", False),
         ("true && 'yes' || 'no'", "yes"),
         ("false && 'yes' || 'no'", "no"),
         ("!github.event.on", False),
@@ -109,6 +114,7 @@ def test_conditions(text: str, status: str, value: bool) -> None:
 def test_text_around_expressions_is_kept() -> None:
     assert render("a ${{ env.A }} ${{ '}}' }} ${{ null }}", scope()) == "a x }} "
     assert render("${{ github.event.n }}", scope()) == 3
+    assert render("below ${{ github.event.huge }}", scope()) == "below -Infinity"
     with pytest.raises(ExpressionError):
         pieces("${{ env.A")
 

@@ -75,6 +75,7 @@ def test_a_secret_object_is_encrypted_as_json_with_a_fresh_iv() -> None:
         (12345678901234567890, "12345678901234567000"),
         (float("nan"), "null"),
         (float("inf"), "null"),
+        (10**400, "null"),
     ],
 )
 def test_numbers_are_written_as_javascript_does(number: float, text: str) -> None:

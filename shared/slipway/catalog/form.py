@@ -5,7 +5,6 @@ run waits. Port alone checks what the form computes by `jqQuery`.
 https://docs.port.io/actions-and-automations/create-self-service-experiences/setup-ui-for-action/
 """
 
-import math
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -204,7 +203,8 @@ def _is_not_json(value: Any) -> bool:
         return any(_is_not_json(part) for member in value.items() for part in member)
     if isinstance(value, list):
         return any(map(_is_not_json, value))
-    return _is_number(value) and not (math.isfinite(value) and abs(value) <= LARGEST)
+    # False for NaN too. `math.isfinite` fails for an int that is too large for a float.
+    return _is_number(value) and not abs(value) <= LARGEST
 
 
 def _length(value: Any, kind: str, schema: Mapping[str, Any]) -> str | None:

@@ -35,6 +35,7 @@ def check(value: Any, **schema: Any) -> Any:
         (math.nan, {"type": "number"}, "must be a value of JSON"),
         (math.inf, {"type": "number"}, "must be a value of JSON"),
         (2**53 + 1, {"type": "number"}, "must be a value of JSON"),
+        (-(10**400), {"type": "number"}, "must be a value of JSON"),
     ],
 )
 def test_refused_input_is_named_by_its_title(
