@@ -212,7 +212,10 @@ def number(text: str) -> float:
 
 
 def double(value: float) -> float:
-    """Return a number as a double: infinity if an int is too large."""
+    """Return a number as a double: infinity if an int is too large.
+
+    GitHub does not document such numbers. Infinity only keeps the runner from a crash.
+    """
     try:
         return float(value)
     except OverflowError:

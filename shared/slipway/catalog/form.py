@@ -203,7 +203,7 @@ def _is_not_json(value: Any) -> bool:
         return any(_is_not_json(part) for member in value.items() for part in member)
     if isinstance(value, list):
         return any(map(_is_not_json, value))
-    # False for NaN too. `math.isfinite` fails for an int that is too large for a float.
+    # The comparison is false for NaN too. `math.isfinite` fails for an int beyond floats.
     return _is_number(value) and not abs(value) <= LARGEST
 
 
